@@ -1,0 +1,33 @@
+"""Checks that imports point one way: base <- device <- graph <- op, optim <- nn <- recipe, train <-
+cli; data and io rest on base alone. All may include public headers (<mica/...>), and cli all of src.
+"""
+import pathlib
+import re
+import sys
+
+BELOW = {
+    'base': set(),
+    'device': {'base'},
+    'graph': {'base', 'device'},
+    'tune': {'base', 'device', 'graph'},
+    'op': {'base', 'device', 'graph', 'tune', 'cl'},  # cl: tables that kernels share with C
+    'optim': {'base', 'device', 'graph'},
+    'nn': {'base', 'graph'},
+    'data': {'base'},
+    'io': {'base', 'data'},
+    'recipe': {'base', 'graph', 'nn', 'data', 'io'},
+    'train': {'base', 'graph', 'nn', 'data', 'io', 'recipe'},
+}
+
+source = pathlib.Path(__file__).resolve().parent.parent / 'src'
+wrong = 0
+for path in sorted(source.rglob('*.[ch]')):
+    layer = path.relative_to(source).parts[0]
+    if layer == 'cli':
+        continue
+    for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+        include = re.match(r'#\s*include "(\w+)/', line)
+        if include and include[1] != layer and include[1] not in BELOW[layer]:
+            print(f'src/{path.relative_to(source)}:{number}: {layer}/ must not include {include[1]}/')
+            wrong += 1
+sys.exit(wrong > 0)

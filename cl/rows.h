@@ -1,0 +1,107 @@
+/* Rows of floats in OpenCL C.
+ *
+ * LOCAL_X lanes share a row and LOCAL_Y rows a work-group. A lane takes WIDTH neighbouring elements
+ * at a time, then those LOCAL_X * WIDTH further on; groups walk over the rows by the number of
+ * groups. On a CPU LOCAL_X = LOCAL_Y = 1 and WIDTH is the vector width; elsewhere WIDTH = 1.
+ * Limits: WIDTH 1, 4, 8 or 16; LOCAL_X a power of two; less than 2^31 elements. */
+#include "vector.h"
+
+#if WIDTH == 16
+typedef int16 ivec;
+#define as_ivec      as_int16
+#define LANE_NUMBERS (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#elif WIDTH == 8
+typedef int8 ivec;
+#define as_ivec      as_int8
+#define LANE_NUMBERS (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#elif WIDTH == 4
+typedef int4 ivec;
+#define as_ivec      as_int4
+#define LANE_NUMBERS (int4)(0, 1, 2, 3)
+#else
+typedef int ivec;
+#define as_ivec      as_int
+#define LANE_NUMBERS 0
+#endif
+
+#define GROUP_SIZE __attribute__((reqd_work_group_size(LOCAL_X, LOCAL_Y, LOCAL_Z)))
+#define LANE       ((uint)get_local_id(0))
+#define ROW_LANE   ((uint)get_local_id(1))
+
+/* This group's rows. All lanes take part in each turn, for the sake of barriers; those without a
+ * row of their own repeat the last and store nothing. */
+#define FOR_ROWS(first, count)                                                                     \
+    for (uint first = (uint)get_group_id(0) * LOCAL_Y; first < (count);                            \
+         first += (uint)get_num_groups(0) * LOCAL_Y)
+#define ROW_IS_LIVE(first, count) ((first) + ROW_LANE < (count))
+#define ROW_OF(first, count)      min((first) + ROW_LANE, (count)-1)
+
+/* This lane's parts of a row. */
+#define FOR_PARTS(at, size) for (uint at = LANE * WIDTH; at < (size); at += LOCAL_X * WIDTH)
+
+/* A part of a row, with `pad` behind the row's end. */
+vec part_load(__global const float *row, uint at, uint size, float pad) {
+#if WIDTH > 1
+    if (at + WIDTH > size) {
+        float part[WIDTH];
+        for (uint i = 0; i < WIDTH; i++)
+            part[i] = at + i < size ? row[at + i] : pad;
+        return vec_load(0, part);
+    }
+#endif
+    return vec_load(0, row + at);
+}
+
+void part_store(vec v, __global float *row, uint at, uint size) {
+#if WIDTH > 1
+    if (at + WIDTH > size) {
+        float part[WIDTH];
+        vec_store(v, 0, part);
+        for (uint i = 0; at + i < size; i++)
+            row[at + i] = part[i];
+        return;
+    }
+#endif
+    vec_store(v, 0, row + at);
+}
+
+/* The largest of a vector; of numbers one of which is NaN it may be any. */
+float vec_max(vec v) {
+#if WIDTH == 1
+    return v;
+#else
+    float part[WIDTH], top = -INFINITY;
+    vec_store(v, 0, part);
+    for (uint i = 0; i < WIDTH; i++)
+        top = max(top, part[i]);
+    return top;
+#endif
+}
+
+/* Reductions over the lanes of a row, in a fixed order; every lane gets the result. POOL declares
+ * the memory that they need, in the kernel's outermost block. */
+#if LOCAL_X == 1
+#define POOL(name)
+#define lanes_max(x, pool) (x)
+#define lanes_sum(x, pool) (x)
+#else
+#define POOL(name) __local float name[LOCAL_Y * LOCAL_X];
+#define LANES_REDUCE(function, expression)                                                         \
+    float function(float x, __local float *pool) {                                                 \
+        __local float *mine = pool + ROW_LANE * LOCAL_X;                                           \
+        mine[LANE] = x;                                                                            \
+        for (uint lanes = LOCAL_X / 2; lanes > 0; lanes /= 2) {                                    \
+            barrier(CLK_LOCAL_MEM_FENCE);                                                          \
+            if (LANE < lanes) {                                                                    \
+                const float a = mine[LANE], b = mine[LANE + lanes];                                \
+                mine[LANE] = expression;                                                           \
+            }                                                                                      \
+        }                                                                                          \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+        x = mine[0];                                                                               \
+        barrier(CLK_LOCAL_MEM_FENCE);                                                              \
+        return x;                                                                                  \
+    }
+LANES_REDUCE(lanes_max, max(a, b))
+LANES_REDUCE(lanes_sum, a + b)
+#endif

@@ -1,0 +1,119 @@
+/* Labelled samples in host memory, and the batches that training reads from them. */
+#ifndef MICA_DATA_H
+#define MICA_DATA_H
+
+#include <mica/status.h>
+#include <mica/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A set of labelled samples of one shape. It never changes after it was made, so any number of
+ * threads may read it. Samples are kept as they came, bytes or float32; each value that leaves as
+ * float32 is the raw value times the set's scale. */
+typedef struct mica_dataset mica_dataset;
+
+/* How a data set is made. Zero means the default. */
+typedef struct mica_dataset_options {
+    mica_shape sample;              /* of one sample; rank 0: as the file or array says */
+    int32_t classes;                /* labels are 0 .. classes - 1; 0: the largest label + 1 */
+    const char *const *class_names; /* `classes` names, copied; NULL: "0", "1", ... */
+    float scale;                    /* 0: 1/255 for bytes, 1 for float32 */
+} mica_dataset_options;
+
+typedef struct mica_dataset_info {
+    int64_t count;     /* samples */
+    mica_shape sample; /* of one sample: (28, 28, 1), or (64) for rows of 64 numbers */
+    int32_t classes;
+    const char *const *class_names; /* `classes` of them */
+    float scale;
+} mica_dataset_info;
+
+/* Copies `count` samples, of `options->sample` (which must be given) each, and their labels.
+ * A label out of range, a value that is not finite and a count of 0 are MICA_E_INVALID. */
+MICA_API mica_status mica_dataset_from_bytes(const uint8_t *features, const int32_t *labels,
+    int64_t count, const mica_dataset_options *options, mica_dataset **dataset);
+MICA_API mica_status mica_dataset_from_floats(const float *features, const int32_t *labels,
+    int64_t count, const mica_dataset_options *options, mica_dataset **dataset);
+
+/* Reads images and labels from two IDX files of unsigned bytes, plain or gzip. Images of rank 3
+ * (magic 2051: count, height, width) become samples (height, width, 1); of rank 2, 4 and more,
+ * samples keep the dimensions after the first. The length must be exactly what the header says.
+ * options may be NULL. Format: Y. LeCun, C. Cortes, C. Burges, "The MNIST database". */
+MICA_API mica_status mica_dataset_from_idx(const char *images, const char *labels,
+    const mica_dataset_options *options, mica_dataset **dataset);
+
+/* Reads a text file, plain or gzip, of comma-separated numbers: a sample a line, its label (a whole
+ * number) last. A first line that does not begin with a number is taken for column names and
+ * skipped. options may be NULL; the shape is (columns) unless given. */
+MICA_API mica_status mica_dataset_from_csv(
+    const char *path, const mica_dataset_options *options, mica_dataset **dataset);
+
+/* Reads the training or the test part of "mnist" or "fashion-mnist" from its IDX files (plain or
+ * .gz, with their published names) in FOLDER/<name>/ or in FOLDER itself. folder NULL is the data
+ * folder in the user's cache, ~/.cache/mica/data. options may be NULL. */
+MICA_API mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool train,
+    const mica_dataset_options *options, mica_dataset **dataset);
+
+/* Splits into `parts` disjoint sets by a permutation drawn from seed: the same on every machine. A
+ * size below 1 is a fraction of the set (rounded), from 1 on a number of samples, 0 the rest (for
+ * one part at most); a part that would be empty and sizes that exceed the set are refused. The
+ * parts share the samples' memory with the set and may outlive it. Sets out[0 .. parts - 1]. */
+MICA_API mica_status mica_dataset_split(const mica_dataset *dataset, uint64_t seed, size_t parts,
+    const double *sizes, mica_dataset **out);
+
+/* The samples first .. first + count - 1, sharing memory as mica_dataset_split does. */
+MICA_API mica_status mica_dataset_slice(
+    const mica_dataset *dataset, int64_t first, int64_t count, mica_dataset **out);
+
+MICA_API void mica_dataset_destroy(mica_dataset **dataset);
+
+/* Lives as long as the data set. */
+MICA_API const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset);
+
+/* Writes sample `index` as scaled float32 (as many as the sample shape has elements) and its label;
+ * either may be NULL. */
+MICA_API mica_status mica_dataset_sample(
+    const mica_dataset *dataset, int64_t index, float *features, int32_t *label);
+
+/* Batches of a data set, prepared ahead by a thread of its own. The calls of one loader are made by
+ * one thread at a time. The order depends only on the seed, the epoch and the number of samples, so
+ * a loader set to a position continues exactly as one that came there by itself. */
+typedef struct mica_loader mica_loader;
+
+typedef struct mica_loader_options {
+    int64_t batch;  /* samples in a batch, at least 1 */
+    bool shuffle;   /* a new order every epoch; else the set's order */
+    bool drop_last; /* leave out a last batch that is not full; else fill it up with zeros */
+    uint64_t seed;  /* of the shuffle */
+} mica_loader_options;
+
+typedef struct mica_batch {
+    const float *features; /* (batch, sample...), scaled; the rows from `valid` on are 0 */
+    const int32_t *labels; /* (batch); those from `valid` on are 0 */
+    int64_t valid;         /* rows that hold a sample, at least 1 */
+    int64_t epoch, index;  /* the batch's position, both from 0 */
+} mica_batch;
+
+/* Starts at epoch 0, batch 0. The data set must outlive the loader. drop_last with fewer samples
+ * than a batch is MICA_E_INVALID. */
+MICA_API mica_status mica_loader_create(
+    const mica_dataset *dataset, const mica_loader_options *options, mica_loader **loader);
+MICA_API void mica_loader_destroy(mica_loader **loader);
+
+/* Batches in an epoch. */
+MICA_API int64_t mica_loader_batches(const mica_loader *loader);
+
+/* The next batch is `index` of `epoch`; an index of mica_loader_batches() is the start of the
+ * following epoch. */
+MICA_API mica_status mica_loader_seek(mica_loader *loader, int64_t epoch, int64_t index);
+
+/* The next batch; after the last of an epoch comes the first of the following one, without end.
+ * The batch's arrays stay valid until the next call with this loader. */
+MICA_API mica_status mica_loader_next(mica_loader *loader, mica_batch *batch);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,112 @@
+/* Files: tensors in safetensors, pictures. */
+#ifndef MICA_IO_H
+#define MICA_IO_H
+
+#include <mica/status.h>
+#include <mica/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Element types in a safetensors file. */
+typedef enum mica_stored_type {
+    MICA_STORED_F32,
+    MICA_STORED_F64,
+    MICA_STORED_F16,
+    MICA_STORED_BF16,
+    MICA_STORED_F8_E4M3,
+    MICA_STORED_F8_E5M2,
+    MICA_STORED_I64,
+    MICA_STORED_U64,
+    MICA_STORED_I32,
+    MICA_STORED_U32,
+    MICA_STORED_I16,
+    MICA_STORED_U16,
+    MICA_STORED_I8,
+    MICA_STORED_U8,
+    MICA_STORED_BOOL
+} mica_stored_type;
+
+MICA_API const char *mica_stored_type_name(mica_stored_type type); /* "F32", as in the file */
+MICA_API size_t mica_stored_type_size(mica_stored_type type);      /* bytes of an element */
+
+/* A tensor in a file. Unlike a tensor of a graph it may have any rank, and sizes of 0. */
+typedef struct mica_stored_tensor {
+    const char *name; /* UTF-8 */
+    mica_stored_type type;
+    int rank;
+    const int64_t *dim; /* `rank` sizes, outermost first */
+} mica_stored_tensor;
+
+typedef struct mica_metadata {
+    const char *key, *value; /* UTF-8 */
+} mica_metadata;
+
+/* Elements of a tensor of a file; -1 if there are more than its bytes could be counted. */
+MICA_API int64_t mica_stored_count(const mica_stored_tensor *tensor);
+
+/* Writes a safetensors file whole or not at all: begin, the data in any number of pieces, commit or
+ * abort. The data are the tensors' elements, little-endian, one tensor after the other in the order
+ * given. Each tensor must lie at a multiple of its element's size, so put wider types first. Names
+ * are distinct, not empty, and not "__metadata__". After a failed write, commit removes what was
+ * written and returns the failure; a former file stays. Format: huggingface/safetensors, README. */
+typedef struct mica_safetensors_writer mica_safetensors_writer;
+
+MICA_API mica_status mica_safetensors_begin(const char *path, const mica_stored_tensor *tensors,
+    size_t count, const mica_metadata *metadata, size_t metadata_count,
+    mica_safetensors_writer **writer);
+MICA_API mica_status mica_safetensors_write(
+    mica_safetensors_writer *writer, const void *data, size_t size);
+MICA_API mica_status mica_safetensors_commit(mica_safetensors_writer **writer); /* sets it NULL */
+MICA_API void mica_safetensors_abort(mica_safetensors_writer **writer);
+
+/* An open safetensors file. The whole header is checked against the file's length at opening; data
+ * are read when asked for. Used by one thread at a time. */
+typedef struct mica_safetensors mica_safetensors;
+
+MICA_API mica_status mica_safetensors_open(const char *path, mica_safetensors **file);
+MICA_API void mica_safetensors_close(mica_safetensors **file);
+
+/* The tensors in the order of their data. What these return lives as long as the open file. */
+MICA_API size_t mica_safetensors_count(const mica_safetensors *file);
+MICA_API const mica_stored_tensor *mica_safetensors_get(const mica_safetensors *file, size_t index);
+
+/* NULL if there is no tensor of that name; no error is set. */
+MICA_API const mica_stored_tensor *mica_safetensors_find(
+    const mica_safetensors *file, const char *name);
+
+/* The value of a key of __metadata__, or NULL; no error is set. */
+MICA_API const char *mica_safetensors_metadata(const mica_safetensors *file, const char *key);
+
+/* Reads a tensor that get or find returned: mica_stored_count() elements as float32, of any type of
+ * 64 to 16 bits with a point and of integers up to 16 bits (others are MICA_E_UNSUPPORTED), or as
+ * the bytes that are stored. */
+MICA_API mica_status mica_safetensors_read_floats(
+    mica_safetensors *file, const mica_stored_tensor *tensor, float *values);
+MICA_API mica_status mica_safetensors_read_bytes(
+    mica_safetensors *file, const mica_stored_tensor *tensor, void *bytes);
+
+/* A picture, 8 bits a channel. */
+typedef struct mica_image {
+    int64_t height, width;
+    int64_t channels; /* 1: grey, 3: red, green, blue */
+    uint8_t *pixels;  /* (height, width, channels), freed by mica_image_free */
+} mica_image;
+
+/* Reads a PNG of any colour type and depth, up to 2^26 pixels: grey ones as grey, others as RGB.
+ * What is transparent shows white. */
+MICA_API mica_status mica_image_read_png(const char *path, mica_image *image);
+MICA_API void mica_image_free(mica_image *image); /* zeroes it; accepts a zeroed one */
+
+/* Makes a picture a network's input of shape (height, width, channels), channels 1 or 3: grey by
+ * the luma of ITU-R BT.601 where one channel is wanted, the largest centred part of the wanted
+ * proportions, resized by linear interpolation whose filter widens when shrinking, inverted if
+ * asked. Values are 0 to 255 times scale. A picture of that size already keeps its exact values. */
+MICA_API mica_status mica_image_fit(
+    const mica_image *image, mica_shape shape, bool invert, float scale, float *values);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

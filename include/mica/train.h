@@ -1,0 +1,145 @@
+/* Training from a recipe, and using what was trained.
+ *
+ * A run is a folder: recipe.yaml (with every override applied), model.safetensors (the weights of
+ * the best epoch), checkpoint.safetensors (everything that continuing needs), metrics.csv and
+ * metrics.jsonl (a row an epoch), and pictures: curves.svg, confusion.svg, gradients.svg. Each file
+ * is replaced whole or not at all, so a run that was killed can always be continued. */
+#ifndef MICA_TRAIN_H
+#define MICA_TRAIN_H
+
+#include <mica/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Writes a model's parameters as a safetensors file, in their order and under their names; reads
+ * them back. Loading checks all names and shapes first: a file of another model is MICA_E_FORMAT,
+ * names what differs and leaves the model untouched. Blocking. */
+MICA_API mica_status mica_model_save(mica_model *model, const char *path);
+MICA_API mica_status mica_model_load(mica_model *model, const char *path);
+
+/* One number that was measured: "train_loss", "validation_accuracy", "test_loss", ... In a network
+ * with several losses those of one head are prefixed by its name: "relu_test_accuracy". */
+typedef struct mica_metric {
+    const char *name;
+    double value; /* NaN where it was not measured */
+} mica_metric;
+
+/* ---- training ---- */
+
+typedef enum mica_train_event {
+    MICA_TRAIN_START, /* everything is compiled; epoch and step say where training begins */
+    MICA_TRAIN_STEP,  /* a step was queued */
+    MICA_TRAIN_EPOCH  /* an epoch was finished, validated and saved; metrics holds its row */
+} mica_train_event;
+
+typedef struct mica_train_progress {
+    mica_train_event event;
+    const char *device;    /* "opencl:0 (name of the device)" */
+    const char *out;       /* the run's folder */
+    int64_t epoch, epochs; /* from 1 */
+    int64_t step, steps;   /* done in this epoch, and all of it */
+    double loss;           /* mean over this epoch's steps so far; NaN before the first */
+    double samples_per_s;  /* 0 before it is known */
+    double seconds_left;   /* until the last epoch is done; negative before it is known */
+    double seconds;        /* since the run began, earlier sessions included */
+    const mica_metric *metrics; /* the last finished epoch's; 0 of them before the first */
+    size_t n_metrics;
+} mica_train_progress;
+
+typedef struct mica_train_options {
+    const char *device;           /* for mica_device_open; NULL: "auto" */
+    const char *data;             /* folder of the data sets; NULL: the user's cache folder */
+    const char *out;              /* the run's folder; NULL: see mica_train */
+    const char *const *overrides; /* "key.subkey=value", applied to the recipe */
+    size_t n_overrides;
+    bool resume;
+    double checkpoint_seconds; /* between checkpoints inside an epoch; 0: 30 */
+
+    /* Called by the thread that called mica_train; what it points to lives for the call. */
+    void (*progress)(void *user, const mica_train_progress *progress);
+    void *user;
+
+    /* Training saves and returns MICA_E_INTERRUPTED soon after this becomes nonzero; a signal
+     * handler or another thread may set it. May be NULL. */
+    const volatile int *stop;
+} mica_train_options;
+
+/* What a training ended with. The counts are those of the whole run, earlier sessions included. */
+typedef struct mica_train_result {
+    const char *device;
+    const char *out;
+    int64_t epochs, best_epoch; /* from 1; the best has the lowest validation loss */
+    uint64_t steps;
+    double seconds;
+    double samples_per_s; /* of this session's training steps; 0 if there were none */
+    const mica_metric *metrics;
+    size_t n_metrics;
+} mica_train_result;
+
+/* Trains the recipe in the file, or in the run's folder, `recipe`. Losses are those of the data; the
+ * training loss has the L2 penalty too and is a mean over the epoch's steps, taken while the weights
+ * change. Test metrics are those of the best weights.
+ *
+ * A folder that holds a run is continued with options->resume, bit for bit as if it had never
+ * stopped, and refused without. With `out` NULL a new run gets a folder of its own under runs/,
+ * named after the recipe and the seed, and resume continues the latest of these. resume where
+ * nothing was saved starts from the beginning.
+ *
+ * options and result may be NULL; *result is freed with mica_train_result_destroy. A loss or
+ * gradient that is not finite ends training with MICA_E_NUMERIC; the text names the step, the layer
+ * and the value, and the checkpoint before it stays. */
+MICA_API mica_status mica_train(
+    const char *recipe, const mica_train_options *options, mica_train_result **result);
+MICA_API void mica_train_result_destroy(mica_train_result **result);
+
+/* ---- using a run ---- */
+
+/* A trained network on a device, ready to predict. One thread at a time. */
+typedef struct mica_run mica_run;
+
+/* Opens a run's folder with the weights of its best epoch. device as for mica_device_open. */
+MICA_API mica_status mica_run_open(const char *folder, const char *device, mica_run **run);
+MICA_API void mica_run_destroy(mica_run **run);
+
+typedef struct mica_run_info {
+    const char *name;               /* the recipe's */
+    const char *device;             /* "opencl:0 (name of the device)" */
+    mica_shape sample;              /* what one prediction takes */
+    int64_t classes;                /* 0 if it is not a classifier */
+    const char *const *class_names; /* `classes` of them */
+} mica_run_info;
+
+/* Lives as long as the run. */
+MICA_API const mica_run_info *mica_run_get_info(const mica_run *run);
+
+/* The probability of each class for one sample of info->sample, already scaled as the recipe's data
+ * are. In a network with several losses: of the first. */
+MICA_API mica_status mica_run_predict(
+    mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
+
+/* The same for a PNG file: turned grey, its centre square cut out and resized to the sample's
+ * height and width, scaled (and inverted, if the recipe says so) as the recipe's data. */
+MICA_API mica_status mica_run_predict_png(
+    mica_run *run, const char *path, float *probabilities, size_t n_classes);
+
+/* How one head of a network does on a data set. */
+typedef struct mica_evaluation {
+    const char *head; /* "" where there is only one */
+    double loss;      /* mean over the samples */
+    double accuracy;  /* NaN if it is not a classifier, as the next two are 0 and NULL */
+    int64_t classes;
+    const int64_t *confusion; /* (classes, classes): samples of the row's class that were taken
+                                 for the column's */
+} mica_evaluation;
+
+/* Evaluates on the recipe's test set; data as in mica_train_options. Gives an entry a head; the
+ * entries live until the next call or as long as the run. */
+MICA_API mica_status mica_run_evaluate(mica_run *run, const char *data,
+    const mica_evaluation **heads, size_t *n_heads, int64_t *samples);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,109 @@
+// Runs a program of elementwise steps (cl/elementwise_table.h) on up to 6 inputs.
+//
+// Bindings: the inputs, then the output of n elements, which may lie over an input read in FULL mode.
+// Mapping: a group works through per_group consecutive elements; any local size in x.
+// Constants: as in cl/elementwise.cl, in the same order (0 is its WIDTH, 1 its INPUTS); the steps are
+// specialization constants, so that the driver folds each program to straight-line code.
+// Limits: n < 2^31. Parameters: as in cl/elementwise.cl.
+// kernels: elementwise_fwd_1 elementwise_fwd_2 elementwise_fwd_3
+// kernels: elementwise_fwd_4 elementwise_fwd_5 elementwise_fwd_6
+#version 450
+#extension GL_GOOGLE_include_directive : require
+
+#include "elementwise_apply.h"
+
+#if defined(elementwise_fwd_1)
+#define INPUTS 1
+#elif defined(elementwise_fwd_2)
+#define INPUTS 2
+#elif defined(elementwise_fwd_3)
+#define INPUTS 3
+#elif defined(elementwise_fwd_4)
+#define INPUTS 4
+#elif defined(elementwise_fwd_5)
+#define INPUTS 5
+#else
+#define INPUTS 6
+#endif
+
+layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
+layout(constant_id = 2) const int MODES = 0;
+layout(constant_id = 3) const int STEPS = 0;
+layout(constant_id = 4) const int STEP0 = 0;
+layout(constant_id = 5) const int STEP1 = 0;
+layout(constant_id = 6) const int STEP2 = 0;
+layout(constant_id = 7) const int STEP3 = 0;
+layout(constant_id = 8) const int STEP4 = 0;
+layout(constant_id = 9) const int STEP5 = 0;
+layout(constant_id = 10) const int STEP6 = 0;
+layout(constant_id = 11) const int STEP7 = 0;
+layout(push_constant) uniform Params {
+    uint n, per_group;
+    uint div[MICA_ELEMENTWISE_INPUTS], mod[MICA_ELEMENTWISE_INPUTS], inner[MICA_ELEMENTWISE_INPUTS];
+    float k[MICA_ELEMENTWISE_STEPS];
+} p;
+
+#define INPUT(j) layout(std430, binding = j) readonly buffer X##j { float x##j[]; };
+INPUT(0)
+#if INPUTS > 1
+INPUT(1)
+#endif
+#if INPUTS > 2
+INPUT(2)
+#endif
+#if INPUTS > 3
+INPUT(3)
+#endif
+#if INPUTS > 4
+INPUT(4)
+#endif
+#if INPUTS > 5
+INPUT(5)
+#endif
+layout(std430, binding = INPUTS) writeonly buffer Y { float y[]; };
+
+ELEMENTWISE_FUNCTION(apply, float)
+
+uint place(int mode, uint j, uint i) {
+    return mode == MICA_ELEMENTWISE_FULL     ? i
+           : mode == MICA_ELEMENTWISE_SCALAR ? 0
+                                             : i / p.div[j] % p.mod[j] * p.inner[j] + i % p.inner[j];
+}
+
+#define LOAD(j) r[j] = x##j[place(MODES >> 4 * j & 15, j, i)];
+#define RUN(s)                                                                                     \
+    if (s < STEPS)                                                                                 \
+        r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
+            r[STEP##s >> 24 & 255], p.k[s]);
+
+void main() {
+    const uint begin = gl_WorkGroupID.x * p.per_group, end = min(p.n, begin + p.per_group);
+    for (uint i = begin + gl_LocalInvocationID.x; i < end; i += gl_WorkGroupSize.x) {
+        float r[INPUTS + MICA_ELEMENTWISE_STEPS];
+        LOAD(0)
+#if INPUTS > 1
+        LOAD(1)
+#endif
+#if INPUTS > 2
+        LOAD(2)
+#endif
+#if INPUTS > 3
+        LOAD(3)
+#endif
+#if INPUTS > 4
+        LOAD(4)
+#endif
+#if INPUTS > 5
+        LOAD(5)
+#endif
+        RUN(0)
+        RUN(1)
+        RUN(2)
+        RUN(3)
+        RUN(4)
+        RUN(5)
+        RUN(6)
+        RUN(7)
+        y[i] = STEPS > 0 ? r[INPUTS + STEPS - 1] : r[0];
+    }
+}

@@ -1,0 +1,14 @@
+/* FNV-1a, 64 bits: keys of caches and check sums of files that no adversary made. */
+#ifndef MICA_BASE_HASH_H
+#define MICA_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MICA_HASH_START 0xcbf29ce484222325u
+
+/* Continues `hash` (MICA_HASH_START at first) over size bytes. */
+uint64_t mica_hash(uint64_t hash, const void *data, size_t size);
+uint64_t mica_hash_text(uint64_t hash, const char *text); /* the final 0 counts */
+
+#endif

@@ -1,0 +1,52 @@
+/* What the subcommands share: their entry points, options, errors and exit codes. */
+#ifndef MICA_CLI_CLI_H
+#define MICA_CLI_CLI_H
+
+#include "base/error.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One file each. argv[0] is the subcommand's name; the result is the program's exit code: 0, 2 for
+ * bad usage or input, 1 for what failed while running. */
+int mica_cli_train(int argc, char **argv);
+int mica_cli_eval(int argc, char **argv);
+int mica_cli_predict(int argc, char **argv);
+int mica_cli_summary(int argc, char **argv);
+int mica_cli_plan(int argc, char **argv);
+int mica_cli_devices(int argc, char **argv);
+int mica_cli_check(int argc, char **argv);
+int mica_cli_bench(int argc, char **argv);
+
+/* The exit code of a status. */
+int mica_cli_exit(mica_status status);
+
+/* Prints the last error as "mica: ..." on stderr; returns the status's exit code. */
+int mica_cli_fail(mica_status status);
+
+/* Prints "mica: ..." on stderr; returns 2. */
+int mica_cli_usage(const char *format, ...) MICA_PRINTF(1, 2);
+
+/* getopt_long, whose errors become one line with the nearest option. Returns the option's letter,
+ * -1 after the last, or '?' once the error was printed: then exit with 2. */
+int mica_cli_option(int argc, char **argv, const char *letters, const struct option *options);
+
+/* Reads an option's decimal integer; if it is none or out of range, prints the error and returns
+ * false: then exit with 2. */
+bool mica_cli_integer(
+    const char *option, const char *text, int64_t min, int64_t max, int64_t *number);
+
+/* The recipe's file of RECIPE|RUN: the path itself, or recipe.yaml in a folder. Free with free();
+ * NULL when memory runs out. */
+char *mica_cli_recipe_path(const char *path);
+
+/* A number for JSON, which has no NaN and no infinity: they become null. */
+json_t *mica_cli_real(double number);
+
+/* Prints an object as one line on stdout and releases it. NULL stands for memory that ran out.
+ * Returns the exit code. */
+int mica_cli_json(json_t *object);
+
+#endif

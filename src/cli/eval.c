@@ -1,0 +1,165 @@
+/* `mica eval`: how a run's best weights do on the test set. */
+#include "cli/cli.h"
+
+#include <mica/train.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: mica eval RUN [--device D] [--data DIR] [--json]\n"
+    "\n"
+    "Measures the best weights of a run's folder on the test set: loss, accuracy, and how each class\n"
+    "does. Writes confusion.svg into the folder.\n"
+    "\n"
+    "  --device D   as 'mica devices' names it (default: auto)\n"
+    "  --data DIR   where data sets lie (default: $MICA_DATA, or ~/.cache/mica/data)\n"
+    "  --json       one JSON object, the last line on stdout\n";
+
+typedef struct arguments {
+    const char *run, *device, *data;
+    bool json;
+} arguments;
+
+static int parse(int argc, char **argv, arguments *a) {
+    static const struct option longs[] = {{"device", required_argument, NULL, 'd'},
+        {"data", required_argument, NULL, 'D'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'}, {0}};
+    for (int c; (c = mica_cli_option(argc, argv, "h", longs)) != -1;) {
+        switch (c) {
+        case 'd':
+            a->device = optarg;
+            break;
+        case 'D':
+            a->data = optarg;
+            break;
+        case 'j':
+            a->json = true;
+            break;
+        case 'h':
+            return -1;
+        default:
+            return 2;
+        }
+    }
+    if (optind != argc - 1)
+        return mica_cli_usage("eval: expected one RUN; see mica eval --help");
+    a->run = argv[optind];
+    return 0;
+}
+
+/* Samples of a class, how many were found, and how many were taken for it. */
+static void class_counts(
+    const mica_evaluation *head, int64_t class, int64_t *count, int64_t *right, int64_t *taken) {
+    *count = *taken = 0;
+    for (int64_t j = 0; j < head->classes; j++) {
+        *count += head->confusion[class * head->classes + j];
+        *taken += head->confusion[j * head->classes + class];
+    }
+    *right = head->confusion[class * head->classes + class];
+}
+
+static double ratio(int64_t part, int64_t whole) {
+    return whole ? (double)part / (double)whole : NAN;
+}
+
+static void print_head(const mica_evaluation *head, const char *const *names) {
+    if (*head->head)
+        printf("%s\n", head->head);
+    printf("test_loss      %.4f\n", head->loss);
+    if (!head->classes)
+        return;
+    printf("test_accuracy  %.4f\n\n%-20s %8s %8s %10s\n", head->accuracy, "class", "samples",
+        "recall", "precision");
+    for (int64_t i = 0; i < head->classes; i++) {
+        int64_t count, right, taken;
+        char number[24];
+        snprintf(number, sizeof number, "%" PRId64, i);
+        class_counts(head, i, &count, &right, &taken);
+        printf("%-20s %8" PRId64, names ? names[i] : number, count);
+        if (count)
+            printf(" %8.4f", ratio(right, count));
+        else
+            printf(" %8s", "-");
+        if (taken)
+            printf(" %10.4f\n", ratio(right, taken));
+        else
+            printf(" %10s\n", "-");
+    }
+    printf("\n");
+}
+
+static json_t *head_json(const mica_evaluation *head, const char *const *names) {
+    json_t *object = json_pack("{s:s, s:o}", "head", head->head, "loss", mica_cli_real(head->loss));
+    if (!head->classes)
+        return object;
+    json_t *classes = json_array(), *confusion = json_array();
+    for (int64_t i = 0; i < head->classes; i++) {
+        int64_t count, right, taken;
+        class_counts(head, i, &count, &right, &taken);
+        json_t *entry = json_pack("{s:I, s:I, s:o, s:o}", "class", (json_int_t)i, "samples",
+            (json_int_t)count, "recall", mica_cli_real(ratio(right, count)), "precision",
+            mica_cli_real(ratio(right, taken)));
+        if (names)
+            json_object_set_new(entry, "name", json_string(names[i]));
+        json_array_append_new(classes, entry);
+        json_t *row = json_array();
+        for (int64_t j = 0; j < head->classes; j++)
+            json_array_append_new(row, json_integer(head->confusion[i * head->classes + j]));
+        json_array_append_new(confusion, row);
+    }
+    json_object_set_new(object, "accuracy", mica_cli_real(head->accuracy));
+    json_object_set_new(object, "classes", classes);
+    json_object_set_new(object, "confusion", confusion);
+    return object;
+}
+
+static int print_json(
+    const mica_run_info *info, const mica_evaluation *heads, size_t n_heads, int64_t samples) {
+    json_t *object = json_object(), *list = json_array();
+    for (size_t i = 0; i < n_heads; i++)
+        json_array_append_new(list,
+            head_json(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL));
+    if (n_heads == 1) {
+        json_object_set_new(object, "test_loss", mica_cli_real(heads[0].loss));
+        json_object_set_new(object, "test_accuracy", mica_cli_real(heads[0].accuracy));
+    }
+    json_object_set_new(object, "samples", json_integer(samples));
+    json_object_set_new(object, "device", json_string(info->device));
+    json_object_set_new(object, "heads", list);
+    return mica_cli_json(object);
+}
+
+static int print_text(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads) {
+    for (size_t i = 0; i < n_heads; i++)
+        print_head(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL);
+    return 0;
+}
+
+static int evaluate(const arguments *a, mica_run *run) {
+    const mica_evaluation *heads;
+    size_t n_heads;
+    int64_t samples;
+    mica_status status = mica_run_evaluate(run, a->data, &heads, &n_heads, &samples);
+    if (status != MICA_OK)
+        return mica_cli_fail(status);
+    const mica_run_info *info = mica_run_get_info(run);
+    return a->json ? print_json(info, heads, n_heads, samples) : print_text(info, heads, n_heads);
+}
+
+int mica_cli_eval(int argc, char **argv) {
+    arguments a = {.data = getenv("MICA_DATA")};
+    int code = parse(argc, argv, &a);
+    if (code == -1)
+        return fputs(help, stdout) < 0;
+    if (code)
+        return code;
+    mica_run *run = NULL;
+    mica_status status = mica_run_open(a.run, a.device, &run);
+    code = status == MICA_OK ? evaluate(&a, run) : mica_cli_fail(status);
+    mica_run_destroy(&run);
+    return code;
+}

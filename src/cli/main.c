@@ -1,0 +1,56 @@
+/* The program `mica`: finds the subcommand. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
+    {"devices", mica_cli_devices, "the devices of this machine"},
+};
+
+enum { COUNT = sizeof commands / sizeof *commands };
+
+static int help(void) {
+    printf("usage: mica COMMAND [ARGUMENT...]\n\n"
+           "Trains neural networks on any GPU or CPU, through OpenCL and Vulkan.\n\n");
+    for (size_t i = 0; i < COUNT; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    printf("\n`mica COMMAND --help` says more. Exit code: 0; 2 for bad usage or input; 1 for what\n"
+           "failed while running.\n");
+    return 0;
+}
+
+static int unknown(const char *name) {
+    const char *names[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        names[i] = commands[i].name;
+    const char *near = mica_nearest(name, names, COUNT);
+    if (near)
+        return mica_cli_usage("unknown command %s; did you mean %s?", name, near);
+    return mica_cli_usage("unknown command %s; mica --help lists them", name);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return mica_cli_usage("a command is missing; mica --help lists them");
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        return help();
+    if (!strcmp(argv[1], "--version")) {
+        printf("mica %s\n", MICA_VERSION);
+        return 0;
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        if (!strcmp(argv[1], commands[i].name))
+            return commands[i].run(argc - 1, argv + 1);
+    if (*argv[1] == '-')
+        return mica_cli_usage("unknown option %s; mica --help lists the commands", argv[1]);
+    return unknown(argv[1]);
+}

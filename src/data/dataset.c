@@ -1,0 +1,330 @@
+/* Data sets in memory: making, sharing, splitting and reading them. Knows no file format and no
+ * batches. */
+#include "data/dataset.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/philox.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The samples; a data set and its splits share one. */
+struct store {
+    atomic_int owners;
+    mica_samples samples;
+    int64_t stride; /* elements of a sample */
+    char **class_names;
+    int32_t classes;
+};
+
+struct mica_dataset {
+    mica_dataset_info info;
+    struct store *store;
+    int32_t *index; /* the store's samples that belong to this set, in order; NULL: all */
+};
+
+void mica_samples_free(mica_samples *samples) {
+    free(samples->bytes);
+    free(samples->floats);
+    free(samples->labels);
+    *samples = (mica_samples){0};
+}
+
+static void store_release(struct store *store) {
+    if (!store || atomic_fetch_sub(&store->owners, 1) > 1)
+        return;
+    mica_samples_free(&store->samples);
+    for (int32_t i = 0; store->class_names && i < store->classes; i++)
+        free(store->class_names[i]);
+    free(store->class_names);
+    free(store);
+}
+
+void mica_dataset_destroy(mica_dataset **owner) {
+    mica_dataset *dataset = *owner;
+    if (!dataset)
+        return;
+    store_release(dataset->store);
+    free(dataset->index);
+    free(dataset);
+    *owner = NULL;
+}
+
+static mica_status labels_check(const mica_samples *samples, int32_t *classes) {
+    int32_t largest = 0;
+    for (int64_t i = 0; i < samples->count; i++) {
+        int32_t label = samples->labels[i];
+        if (label < 0 || label == INT32_MAX || (*classes && label >= *classes))
+            return mica_fail(MICA_E_INVALID,
+                "label %d of sample %lld is out of range: wanted 0 to %d; correct the label or the "
+                "number of classes",
+                label, (long long)i, *classes ? *classes - 1 : INT32_MAX - 1);
+        if (label > largest)
+            largest = label;
+    }
+    if (!*classes)
+        *classes = largest + 1;
+    return MICA_OK;
+}
+
+static mica_status names_copy(struct store *store, const char *const *names) {
+    store->class_names = mica_alloc((size_t)store->classes, sizeof *store->class_names);
+    if (!store->class_names)
+        return MICA_E_MEMORY;
+    for (int32_t i = 0; i < store->classes; i++) {
+        store->class_names[i] = names ? mica_strdup(names[i]) : mica_format("%d", i);
+        if (!store->class_names[i])
+            return MICA_E_MEMORY;
+    }
+    return MICA_OK;
+}
+
+mica_status mica_dataset_adopt(
+    const mica_samples *samples, const mica_dataset_options *options, mica_dataset **out) {
+    static const mica_dataset_options defaults;
+    if (!options)
+        options = &defaults;
+    if (samples->count < 1)
+        return mica_fail(MICA_E_INVALID, "no samples: a data set needs at least one");
+    if (samples->count > INT32_MAX)
+        return mica_fail(MICA_E_INVALID, "%lld samples: a data set holds at most %d",
+            (long long)samples->count, INT32_MAX);
+    if (options->classes < 0 || !isfinite(options->scale))
+        return mica_fail(MICA_E_INVALID,
+            "%d classes, scale %g: wanted neither negative classes nor "
+            "a scale that is not finite",
+            options->classes, (double)options->scale);
+    if (options->class_names && !options->classes)
+        return mica_fail(MICA_E_INVALID, "class names without their number: set classes too");
+    int64_t stride = mica_shape_count(samples->sample);
+    mica_shape sample = options->sample.rank ? options->sample : samples->sample;
+    if (stride < 1 || mica_shape_count(sample) != stride) {
+        char text[96];
+        return mica_fail(MICA_E_INVALID,
+            "a sample has %lld values, which do not make the wanted shape %s", (long long)stride,
+            mica_shape_text(sample, text, sizeof text));
+    }
+    if (sample.rank >= MICA_MAX_RANK)
+        return mica_fail(MICA_E_INVALID,
+            "a sample of rank %d: wanted at most %d, so that batches have a dimension left",
+            sample.rank, MICA_MAX_RANK - 1);
+    int32_t classes = options->classes;
+    MICA_TRY(labels_check(samples, &classes));
+
+    mica_dataset *dataset = mica_alloc(1, sizeof *dataset);
+    struct store *store = mica_alloc(1, sizeof *store);
+    if (!dataset || !store) {
+        free(dataset);
+        free(store);
+        return MICA_E_MEMORY;
+    }
+    atomic_init(&store->owners, 1);
+    store->stride = stride;
+    store->classes = classes;
+    dataset->store = store;
+    if (names_copy(store, options->class_names) != MICA_OK) {
+        mica_dataset_destroy(&dataset);
+        return MICA_E_MEMORY;
+    }
+    store->samples = *samples;
+    dataset->info = (mica_dataset_info){
+        .count = samples->count,
+        .sample = sample,
+        .classes = classes,
+        .class_names = (const char *const *)store->class_names,
+        .scale = options->scale != 0 ? options->scale
+                 : samples->bytes    ? 1.0f / 255
+                                     : 1,
+    };
+    *out = dataset;
+    return MICA_OK;
+}
+
+static mica_status finite_check(const float *values, int64_t count, int64_t stride) {
+    for (int64_t i = 0; i < count * stride; i++)
+        if (!isfinite(values[i]))
+            return mica_fail(MICA_E_INVALID, "value %lld of sample %lld is not finite",
+                (long long)(i % stride), (long long)(i / stride));
+    return MICA_OK;
+}
+
+/* Exactly one of bytes and floats is looked at: floats unless NULL. */
+static mica_status from_arrays(const uint8_t *bytes, const float *floats, const int32_t *labels,
+    int64_t count, const mica_dataset_options *options, mica_dataset **dataset) {
+    int64_t stride = options ? mica_shape_count(options->sample) : -1;
+    if ((!bytes && !floats) || !labels || stride < 1 || count < 1 || count > INT32_MAX)
+        return mica_fail(MICA_E_INVALID,
+            "data set from arrays: wanted features, labels, at least one sample and the shape of a "
+            "sample; came %lld samples of %lld values%s",
+            (long long)count, (long long)stride,
+            (bytes || floats) && labels ? "" : " and a NULL array");
+    if (floats)
+        MICA_TRY(finite_check(floats, count, stride));
+    size_t values = (size_t)count * (size_t)stride;
+    mica_samples samples = {.count = count, .sample = options->sample};
+    if (floats)
+        samples.floats = mica_copy(floats, values * sizeof *floats);
+    else
+        samples.bytes = mica_copy(bytes, values);
+    samples.labels = mica_copy(labels, (size_t)count * sizeof *labels);
+    mica_status status = (samples.floats || samples.bytes) && samples.labels
+                             ? mica_dataset_adopt(&samples, options, dataset)
+                             : MICA_E_MEMORY;
+    if (status != MICA_OK)
+        mica_samples_free(&samples);
+    return status;
+}
+
+mica_status mica_dataset_from_bytes(const uint8_t *features, const int32_t *labels, int64_t count,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    return from_arrays(features, NULL, labels, count, options, dataset);
+}
+
+mica_status mica_dataset_from_floats(const float *features, const int32_t *labels, int64_t count,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    return from_arrays(NULL, features, labels, count, options, dataset);
+}
+
+const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset) {
+    return &dataset->info;
+}
+
+void mica_dataset_copy(
+    const mica_dataset *dataset, int64_t index, float *features, int32_t *label) {
+    const struct store *store = dataset->store;
+    int64_t at = dataset->index ? dataset->index[index] : index;
+    if (label)
+        *label = store->samples.labels[at];
+    if (!features)
+        return;
+    float scale = dataset->info.scale;
+    if (store->samples.bytes) {
+        const uint8_t *raw = store->samples.bytes + at * store->stride;
+        for (int64_t i = 0; i < store->stride; i++)
+            features[i] = (float)raw[i] * scale;
+    } else {
+        const float *raw = store->samples.floats + at * store->stride;
+        for (int64_t i = 0; i < store->stride; i++)
+            features[i] = raw[i] * scale;
+    }
+}
+
+mica_status mica_dataset_sample(
+    const mica_dataset *dataset, int64_t index, float *features, int32_t *label) {
+    if (index < 0 || index >= dataset->info.count)
+        return mica_fail(MICA_E_INVALID, "sample %lld: the data set has samples 0 to %lld",
+            (long long)index, (long long)dataset->info.count - 1);
+    mica_dataset_copy(dataset, index, features, label);
+    return MICA_OK;
+}
+
+void mica_permute(uint64_t seed, uint32_t stream, int32_t *order, int32_t count) {
+    mica_rng rng = {.seed = seed, .stream = stream};
+    for (int32_t i = 0; i < count; i++)
+        order[i] = i;
+    for (int32_t i = count - 1; i > 0; i--) {
+        int32_t other = (int32_t)mica_rng_below(&rng, (uint32_t)i + 1), kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+/* A set of `count` of the samples: those whose places in `dataset` stand in order. */
+static mica_status subset(
+    const mica_dataset *dataset, const int32_t *order, int64_t count, mica_dataset **out) {
+    mica_dataset *part = mica_alloc(1, sizeof *part);
+    int32_t *index = mica_alloc((size_t)count, sizeof *index);
+    if (!part || !index) {
+        free(part);
+        free(index);
+        return MICA_E_MEMORY;
+    }
+    for (int64_t i = 0; i < count; i++)
+        index[i] = dataset->index ? dataset->index[order[i]] : order[i];
+    part->info = dataset->info;
+    part->info.count = count;
+    part->index = index;
+    part->store = dataset->store;
+    atomic_fetch_add(&part->store->owners, 1);
+    *out = part;
+    return MICA_OK;
+}
+
+static mica_status part_counts(int64_t count, size_t parts, const double *sizes, int64_t *counts) {
+    int64_t left = count;
+    size_t rest = parts;
+    for (size_t i = 0; i < parts; i++) {
+        double size = sizes[i];
+        if (!(size >= 0) || (size == 0 && rest < parts) || (size >= 1 && size != floor(size)))
+            return mica_fail(MICA_E_INVALID,
+                "split: size %g of part %zu: wanted a fraction below 1, a number of samples, or 0 "
+                "for the rest (once)",
+                size, i + 1);
+        if (size == 0) {
+            rest = i;
+            continue;
+        }
+        double wanted = size < 1 ? floor(size * (double)count + 0.5) : size;
+        if (wanted < 1 || wanted > (double)left)
+            return mica_fail(MICA_E_INVALID,
+                "split: part %zu would have %.0f samples, of %lld that are left of %lld", i + 1,
+                wanted, (long long)left, (long long)count);
+        counts[i] = (int64_t)wanted;
+        left -= counts[i];
+    }
+    if (rest < parts) {
+        counts[rest] = left;
+        if (left < 1)
+            return mica_fail(MICA_E_INVALID,
+                "split: nothing of the %lld samples is left for part %zu", (long long)count,
+                rest + 1);
+    }
+    return MICA_OK;
+}
+
+mica_status mica_dataset_split(const mica_dataset *dataset, uint64_t seed, size_t parts,
+    const double *sizes, mica_dataset **out) {
+    int64_t *counts = mica_alloc(parts, sizeof *counts);
+    int32_t *order = mica_alloc((size_t)dataset->info.count, sizeof *order);
+    mica_dataset **made = mica_alloc(parts, sizeof(mica_dataset *));
+    mica_status status = counts && order && made ? MICA_OK : MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = part_counts(dataset->info.count, parts, sizes, counts);
+    if (status == MICA_OK) {
+        mica_permute(seed, 0, order, (int32_t)dataset->info.count);
+        int64_t first = 0;
+        for (size_t i = 0; i < parts && status == MICA_OK; i++) {
+            status = subset(dataset, order + first, counts[i], &made[i]);
+            first += counts[i];
+        }
+    }
+    for (size_t i = 0; i < parts && made; i++)
+        if (status == MICA_OK)
+            out[i] = made[i];
+        else
+            mica_dataset_destroy(&made[i]);
+    free(counts);
+    free(order);
+    free(made);
+    return status;
+}
+
+mica_status mica_dataset_slice(
+    const mica_dataset *dataset, int64_t first, int64_t count, mica_dataset **out) {
+    if (first < 0 || count < 1 || first > dataset->info.count - count)
+        return mica_fail(MICA_E_INVALID,
+            "slice of %lld samples from %lld on: the data set has samples 0 to %lld",
+            (long long)count, (long long)first, (long long)dataset->info.count - 1);
+    int32_t *order = mica_alloc((size_t)count, sizeof *order);
+    if (!order)
+        return MICA_E_MEMORY;
+    for (int64_t i = 0; i < count; i++)
+        order[i] = (int32_t)(first + i);
+    mica_status status = subset(dataset, order, count, out);
+    free(order);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* The graph itself, for the files of graph/ alone. */
+#ifndef MICA_GRAPH_GRAPH_H
+#define MICA_GRAPH_GRAPH_H
+
+#include "graph/graph_impl.h"
+
+struct mica_graph {
+    mica_node **nodes; /* by id: inputs of a node have smaller ids */
+    size_t n_nodes, nodes_capacity;
+    mica_value **values; /* by id */
+    size_t n_values, values_capacity;
+    mica_value **parameters; /* in the order of their making */
+    size_t n_parameters, parameters_capacity;
+    float **blobs; /* data of constants */
+    size_t n_blobs, blobs_capacity;
+    char *scope;
+    bool backward; /* autodiff is adding nodes */
+    mica_value *step;
+    mica_value *loss;       /* whose gradients for all trainable parameters are `gradients` */
+    mica_value **gradients; /* by the parameter's place in `parameters`; NULL for frozen ones */
+    mica_status status;     /* the first error */
+    char error[512];
+};
+
+/* Sources: nodes without inputs and without launches, told apart by their record. */
+extern const mica_op mica_op_input, mica_op_parameter, mica_op_constant;
+
+typedef struct mica_parameter_attrs {
+    mica_init init;
+    bool frozen;
+} mica_parameter_attrs;
+
+typedef struct mica_constant_attrs {
+    mica_shape shape;
+    const float *data; /* owned by the graph; NULL: `number` everywhere */
+    float number;
+} mica_constant_attrs;
+
+void mica_node_destroy(mica_node *node); /* a fused node, or one of a graph that is torn down */
+
+/* The gradients of `loss` for all trainable parameters, made once and kept in graph->gradients. */
+mica_status mica_graph_differentiate(mica_graph *graph, mica_value *loss);
+
+#endif

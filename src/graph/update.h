@@ -1,0 +1,29 @@
+/* What a program needs of the optimizers. Declared here and implemented in optim/, so that imports
+ * keep pointing one way. */
+#ifndef MICA_GRAPH_UPDATE_H
+#define MICA_GRAPH_UPDATE_H
+
+#include "graph/model.h"
+
+/* Numbers that change from step to step, written by the host before each run. */
+typedef struct mica_hyper {
+    float learning_rate;
+    float correction1, correction2; /* Adam: 1 / (1 - beta^t) */
+    float unused;
+} mica_hyper;
+
+/* The optimizer's state arrays and their names. */
+int mica_optimizer_states(const mica_optimizer *optimizer, const char **names);
+mica_hyper mica_optimizer_hyper(const mica_optimizer *optimizer, uint64_t step);
+
+/* The launch that updates one window of the arenas. */
+mica_status mica_optimizer_launch(const mica_optimizer *optimizer, mica_model *model,
+    const mica_window *window, mica_range hyper, mica_launch *launch);
+
+/* Cuts the trainable part of the arenas into windows and chunks, and makes the norm's tables. */
+mica_status mica_norm_prepare(mica_model *model);
+
+/* One launch a window, then one that finishes: n_windows + 1 launches. */
+mica_status mica_norm_launches(mica_model *model, mica_launch *launches);
+
+#endif

@@ -1,0 +1,118 @@
+/* Reading PNG. libpng reports an error by a jump out of its calls: everything that must be freed
+ * then lies in a struct outside the function that jumps. Its simplified interface would spare the
+ * jump but mixes up rows of interlaced pictures of 16 bits (libpng issue 853). */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <mica/io.h>
+#include <png.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_LIMIT  ((size_t)1 << 28) /* bytes */
+#define PIXEL_LIMIT ((uint64_t)1 << 26)
+
+struct decoder {
+    const char *path;
+    const char *data;
+    size_t left;
+    uint32_t width, height;
+    int channels; /* 1 to 4: grey or RGB, then alpha in 2 and 4 */
+    uint8_t *pixels;
+    png_bytep *rows;
+    char problem[128];
+};
+
+static void on_error(png_structp png, png_const_charp text) {
+    struct decoder *decoder = png_get_error_ptr(png);
+    snprintf(decoder->problem, sizeof decoder->problem, "%s", text);
+    png_longjmp(png, 1);
+}
+
+static void on_warning(png_structp png, png_const_charp text) {
+    (void)png, (void)text;
+}
+
+static void on_read(png_structp png, png_bytep out, size_t size) {
+    struct decoder *decoder = png_get_io_ptr(png);
+    if (size > decoder->left)
+        png_error(png, "cut off");
+    memcpy(out, decoder->data, size);
+    decoder->data += size;
+    decoder->left -= size;
+}
+
+/* The only function that libpng jumps back into. */
+static mica_status decode(struct decoder *decoder, png_structp png, png_infop info) {
+    if (setjmp(png_jmpbuf(png)))
+        return mica_fail(MICA_E_FORMAT, "%s: a damaged PNG: %s", decoder->path, decoder->problem);
+    png_set_read_fn(png, decoder, on_read);
+    png_read_info(png, info);
+    decoder->width = png_get_image_width(png, info);
+    decoder->height = png_get_image_height(png, info);
+    if ((uint64_t)decoder->width * decoder->height > PIXEL_LIMIT)
+        return mica_fail(MICA_E_FORMAT, "%s: %u x %u pixels: wanted at most %llu in all",
+            decoder->path, decoder->width, decoder->height, (unsigned long long)PIXEL_LIMIT);
+    png_set_expand(png); /* palettes to RGB, fewer bits to 8, transparent colours to alpha */
+    png_set_scale_16(png);
+    png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    decoder->channels = png_get_channels(png, info);
+    size_t row = (size_t)decoder->width * (size_t)decoder->channels;
+    decoder->pixels = mica_alloc(decoder->height, row);
+    decoder->rows = mica_alloc(decoder->height, sizeof *decoder->rows);
+    if (!decoder->pixels || !decoder->rows)
+        return MICA_E_MEMORY;
+    for (uint32_t y = 0; y < decoder->height; y++)
+        decoder->rows[y] = decoder->pixels + y * row;
+    png_read_image(png, decoder->rows);
+    png_read_end(png, NULL);
+    return MICA_OK;
+}
+
+/* Removes an alpha channel in place. */
+static void put_on_white(struct decoder *decoder) {
+    int colours = decoder->channels - 1;
+    size_t count = (size_t)decoder->width * decoder->height;
+    const uint8_t *in = decoder->pixels;
+    uint8_t *out = decoder->pixels;
+    for (size_t i = 0; i < count; i++, in += decoder->channels)
+        for (int c = 0; c < colours; c++) {
+            int alpha = in[colours];
+            *out++ = (uint8_t)((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+        }
+    decoder->channels = colours;
+}
+
+mica_status mica_image_read_png(const char *path, mica_image *image) {
+    char *data;
+    size_t size;
+    MICA_TRY(mica_file_read(path, FILE_LIMIT, &data, &size));
+    struct decoder decoder = {.path = path, .data = data, .left = size};
+    png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, on_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    mica_status status;
+    if (size < 8 || png_sig_cmp((png_const_bytep)data, 0, 8))
+        status =
+            mica_fail(MICA_E_FORMAT, "%s: wanted a PNG picture, came another kind of file", path);
+    else if (!info)
+        status = mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", path);
+    else
+        status = decode(&decoder, png, info);
+    png_destroy_read_struct(&png, &info, NULL);
+    free(decoder.rows);
+    free(data);
+    if (status != MICA_OK) {
+        free(decoder.pixels);
+        return status;
+    }
+    if (decoder.channels % 2 == 0)
+        put_on_white(&decoder);
+    *image = (mica_image){.height = decoder.height,
+        .width = decoder.width,
+        .channels = decoder.channels,
+        .pixels = decoder.pixels};
+    return MICA_OK;
+}

@@ -1,0 +1,64 @@
+#include "op/rows.h"
+
+/* Work-groups that keep every unit busy, also where rows take unequal time. */
+#define GROUPS_PER_UNIT_CPU 8
+#define GROUPS_PER_UNIT_GPU 32
+/* Less work than this is not worth a work-group of its own on a CPU. */
+#define ELEMENTS_PER_GROUP 4096
+#define ITEMS_PER_GROUP    128
+#define LANES_MOST         256
+
+mica_rows mica_rows_of(mica_shape shape) {
+    uint32_t size = shape.rank ? (uint32_t)shape.dim[shape.rank - 1] : 1;
+    return (mica_rows){.count = (uint32_t)mica_shape_count(shape) / size, .size = size};
+}
+
+/* Lanes that share a row: a row of some elements a lane, and the whole group for long rows. Few
+ * distinct answers, since each is a kernel of its own. */
+static uint32_t lanes_for(const mica_traits *traits, uint32_t size) {
+    uint32_t lanes = size < 16 ? 1 : size < 128 ? 8 : size < 1024 ? 32 : LANES_MOST;
+    while (lanes > traits->max_group_size || lanes > traits->max_group_dim[0])
+        lanes /= 2;
+    return lanes;
+}
+
+static uint32_t rows_for(const mica_traits *traits, uint32_t lanes) {
+    uint32_t rows = lanes < ITEMS_PER_GROUP ? ITEMS_PER_GROUP / lanes : 1;
+    while (lanes * rows > traits->max_group_size || rows > traits->max_group_dim[1])
+        rows /= 2;
+    return rows;
+}
+
+/* A CPU without subgroups runs the work-items of a group one after the other. The widths are those
+ * that cl/vector.h knows. */
+uint32_t mica_rows_width(const mica_traits *traits) {
+    if (traits->kind != MICA_CPU || traits->subgroup_size != 0)
+        return 1;
+    const uint32_t width = traits->vector_width;
+    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : 1;
+}
+
+uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t elements) {
+    const bool cpu = traits->kind == MICA_CPU;
+    uint64_t groups =
+        (uint64_t)traits->compute_units * (cpu ? GROUPS_PER_UNIT_CPU : GROUPS_PER_UNIT_GPU);
+    const uint64_t worth = jobs * elements / ELEMENTS_PER_GROUP + 1;
+    if (cpu && groups > worth)
+        groups = worth;
+    if (groups > jobs)
+        groups = jobs;
+    return groups < traits->max_groups[0] ? (uint32_t)groups : traits->max_groups[0];
+}
+
+void mica_rows_map(const mica_plan *plan, mica_rows rows, mica_plan_launch_desc *desc) {
+    const mica_traits *traits = mica_plan_traits(plan);
+    const uint32_t width = mica_rows_width(traits);
+    const uint32_t lanes = width > 1 ? 1 : lanes_for(traits, rows.size);
+    const uint32_t height = width > 1 ? 1 : rows_for(traits, lanes);
+    desc->kernel.local[0] = lanes;
+    desc->kernel.local[1] = height;
+    desc->kernel.local[2] = 1;
+    mica_constant_set(&desc->kernel, "WIDTH", (int32_t)width);
+    desc->groups[0] = mica_rows_groups(
+        traits, (rows.count + (uint64_t)height - 1) / height, (uint64_t)height * rows.size);
+}

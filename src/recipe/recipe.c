@@ -1,0 +1,235 @@
+/* The keys of a recipe outside its layers and losses, and the checks across them. */
+#include "recipe/recipe.h"
+
+#include "base/mem.h"
+#include "recipe/connect.h"
+#include "recipe/data.h"
+#include "recipe/loss.h"
+#include "recipe/reference.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(member) offsetof(mica_recipe, member)
+
+static const char *const optimizer_names[] = {"sgd", "adam", "adamw", NULL};
+static const char *const schedule_names[] = {"constant", "step", "cosine", NULL};
+
+static const mica_key schedule_keys[] = {
+    {"kind", MICA_KEY_CHOICE, AT(optimizer.schedule.kind), .choices = schedule_names,
+        .help = "constant; step: times gamma every so often; cosine: down to `final` along half a "
+                "cosine"},
+    {"warmup", MICA_KEY_NUMBER, AT(warmup_epochs), .range = {0, 1e6},
+        .help = "epochs in which the rate first rises from near 0, in a straight line"},
+    {"every", MICA_KEY_NUMBER, AT(every_epochs), .range = {0, 1e6},
+        .help = "step: epochs between two steps"},
+    {"gamma", MICA_KEY_FLOAT, AT(optimizer.schedule.gamma), .fallback = 0.1,
+        .range = {0, 1, .above = true}, .help = "step: the factor"},
+    {"final", MICA_KEY_FLOAT, AT(optimizer.schedule.final), .help = "cosine: the last rate"},
+};
+
+static const mica_key optimizer_keys[] = {
+    {"kind", MICA_KEY_CHOICE, AT(optimizer.kind), .choices = optimizer_names,
+        .help = "sgd; adam; adamw: Adam with decoupled weight decay"},
+    {"learning_rate", MICA_KEY_FLOAT, AT(optimizer.learning_rate), .fallback = 0.01,
+        .range = {0, .above = true}, .help = "the size of a step"},
+    {"momentum", MICA_KEY_FLOAT, AT(optimizer.momentum), .range = {0, 1, .below = true},
+        .help = "sgd: the part of the last step that the next keeps"},
+    {"nesterov", MICA_KEY_BOOLEAN, AT(optimizer.nesterov),
+        .help = "sgd: look ahead along the momentum"},
+    {"beta1", MICA_KEY_FLOAT, AT(optimizer.beta1), .fallback = 0.9,
+        .range = {0, 1, .above = true, .below = true},
+        .help = "adam, adamw: decay of the mean of gradients"},
+    {"beta2", MICA_KEY_FLOAT, AT(optimizer.beta2), .fallback = 0.999,
+        .range = {0, 1, .above = true, .below = true},
+        .help = "adam, adamw: decay of the mean of squared gradients"},
+    {"epsilon", MICA_KEY_FLOAT, AT(optimizer.epsilon), .fallback = 1e-8,
+        .range = {0, .above = true}, .help = "adam, adamw: keeps the division from 0"},
+    {"weight_decay", MICA_KEY_FLOAT, AT(optimizer.weight_decay),
+        .help = "pulls weights, not biases, towards 0"},
+    {"clip_norm", MICA_KEY_FLOAT, AT(optimizer.clip_norm),
+        .help = "gradients are scaled so that their common norm is at most this; 0: never"},
+    {"schedule", MICA_KEY_BLOCK, .block = MICA_BLOCK(schedule_keys), .fallback_note = "constant",
+        .help = "how the learning rate changes, as below"},
+};
+
+static mica_status input_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
+    mica_recipe *recipe = target;
+    return mica_schema_shape(yaml, node, false, &recipe->input_rank, recipe->input);
+}
+
+static const mica_key recipe_keys[] = {
+    {"name", MICA_KEY_TEXT, AT(name), .fallback_note = "the file's name",
+        .help = "what the model is called"},
+    {"input", MICA_KEY_HOOK, .required = true, .hook = input_read, .type = "a list of sizes",
+        .help = "the shape of one sample: `[784]`, or `[28, 28, 1]`: height, width, channels"},
+    {"data", MICA_KEY_HOOK, .hook = mica_recipe_data_read, .type = "a mapping",
+        .fallback_note = "none; needed for training", .help = "where samples come from, as below"},
+    {"layers", MICA_KEY_HOOK, .required = true, .hook = mica_layers_read,
+        .type = "a list of mappings",
+        .help = "the network, as below, in any order: a layer may name any other in `from`"},
+    {"loss", MICA_KEY_HOOK, .required = true, .hook = mica_losses_read,
+        .type = "the kind, a mapping or a list of mappings",
+        .help = "what training minimizes, as below; of several, the weighted sum"},
+    {"l2", MICA_KEY_NUMBER, AT(l2), .range = {0, 1e6},
+        .help = "beta of the penalty beta / 2 * sum(w^2) over all weights, not biases"},
+    {"optimizer", MICA_KEY_BLOCK, .block = MICA_BLOCK(optimizer_keys), .fallback_note = "sgd",
+        .help = "how parameters change, as below"},
+    {"batch", MICA_KEY_INTEGER, AT(batch), .fallback = 32, .range = {1, 1 << 20},
+        .help = "samples a step"},
+    {"epochs", MICA_KEY_INTEGER, AT(epochs), .fallback = 10, .range = {1, 1e6},
+        .help = "passes over the training samples"},
+    {"seed", MICA_KEY_INTEGER, AT(seed), .fallback = 1,
+        .help = "of everything random: the same seed gives the same run"},
+    {"patience", MICA_KEY_INTEGER, AT(patience), .range = {0, 1e6},
+        .help = "stop after so many epochs without a better validation loss; 0: never"},
+    {"gradient_norms", MICA_KEY_BOOLEAN, AT(gradient_norms),
+        .help = "log and draw the norm of each layer's gradient"},
+};
+
+static const mica_block recipe_block = MICA_BLOCK(recipe_keys);
+
+/* ---- reading ---- */
+
+static mica_yaml_node find(const mica_yaml *yaml, mica_yaml_node map, const char *key) {
+    return map ? mica_schema_find(yaml, map, key) : 0;
+}
+
+/* The file's name without folders and the last extension, in the characters of a name. */
+static char *name_of_path(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *name = mica_strdup(slash ? slash + 1 : path);
+    if (!name)
+        return NULL;
+    char *dot = strrchr(name, '.');
+    if (dot && dot != name)
+        *dot = 0;
+    if (strlen(name) > 64)
+        name[64] = 0;
+    for (char *c = name; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.", *c) ||
+            (c == name && (*c == '-' || *c == '.')))
+            *c = '_';
+    return name;
+}
+
+static mica_status optimizer_check(const mica_yaml *yaml, const mica_recipe *recipe) {
+    mica_yaml_node map = find(yaml, mica_yaml_root(yaml), "optimizer");
+    mica_yaml_node schedule = find(yaml, map, "schedule");
+    const mica_optimizer *optimizer = &recipe->optimizer;
+    static const char *const of_sgd[] = {"momentum", "nesterov"};
+    static const char *const of_adam[] = {"beta1", "beta2", "epsilon"};
+    for (size_t i = 0; i < 2; i++)
+        if (optimizer->kind != MICA_SGD && find(yaml, map, of_sgd[i]))
+            return mica_yaml_fail(yaml, find(yaml, map, of_sgd[i]),
+                "%s belongs to sgd, and the optimizer is %s", of_sgd[i],
+                optimizer_names[optimizer->kind]);
+    for (size_t i = 0; i < 3; i++)
+        if (optimizer->kind == MICA_SGD && find(yaml, map, of_adam[i]))
+            return mica_yaml_fail(yaml, find(yaml, map, of_adam[i]),
+                "%s belongs to adam and adamw, and the optimizer is sgd", of_adam[i]);
+    if (optimizer->nesterov && optimizer->momentum == 0)
+        return mica_yaml_fail(yaml, find(yaml, map, "nesterov"), "nesterov needs a momentum");
+    if (optimizer->schedule.kind == MICA_SCHEDULE_STEP && recipe->every_epochs == 0)
+        return mica_yaml_fail(
+            yaml, schedule, "the schedule step needs every: the epochs between two steps");
+    if (optimizer->schedule.kind == MICA_SCHEDULE_COSINE &&
+        recipe->warmup_epochs >= (double)recipe->epochs)
+        return mica_yaml_fail(yaml, find(yaml, schedule, "warmup"),
+            "warmup takes %g epochs and training %lld: nothing is left for the cosine",
+            recipe->warmup_epochs, (long long)recipe->epochs);
+    return MICA_OK;
+}
+
+static mica_status recipe_check(const mica_yaml *yaml, mica_recipe *recipe) {
+    mica_yaml_node root = mica_yaml_root(yaml);
+    if (recipe->name)
+        MICA_TRY(mica_name_check(yaml, find(yaml, root, "name"), recipe->name));
+    else if (!(recipe->name = name_of_path(recipe->path)))
+        return MICA_E_MEMORY;
+    MICA_TRY(mica_recipe_data_check(yaml, recipe));
+    if (recipe->patience && recipe->data.validation == 0)
+        return mica_yaml_fail(yaml, find(yaml, root, "patience"),
+            "patience watches the validation loss: set data.validation, the part held out for it");
+    return optimizer_check(yaml, recipe);
+}
+
+static mica_status recipe_read(mica_yaml *yaml, mica_recipe *recipe) {
+    mica_target target = {recipe_block, recipe};
+    MICA_TRY(mica_schema_read(yaml, mica_yaml_root(yaml), "the recipe", &target, 1));
+    MICA_TRY(mica_layers_name(yaml, recipe));
+    MICA_TRY(mica_losses_connect(yaml, recipe));
+    MICA_TRY(mica_layers_connect(yaml, recipe));
+    MICA_TRY(recipe_check(yaml, recipe));
+    return mica_yaml_text(yaml, &recipe->text);
+}
+
+mica_status mica_recipe_load(
+    const char *path, const char *const *overrides, size_t n_overrides, mica_recipe **out) {
+    mica_recipe *recipe = mica_alloc(1, sizeof *recipe);
+    if (!recipe)
+        return MICA_E_MEMORY;
+    mica_yaml yaml;
+    mica_status status = mica_yaml_open(&yaml, path, overrides, n_overrides);
+    if (status == MICA_OK && !(recipe->path = mica_strdup(path)))
+        status = MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = recipe_read(&yaml, recipe);
+    mica_yaml_close(&yaml);
+    if (status == MICA_OK)
+        *out = recipe;
+    else
+        mica_recipe_destroy(&recipe);
+    return status;
+}
+
+void mica_recipe_destroy(mica_recipe **owner) {
+    mica_recipe *recipe = *owner;
+    *owner = NULL;
+    if (!recipe)
+        return;
+    mica_layers_clear(recipe);
+    mica_losses_clear(recipe);
+    mica_recipe_data_clear(&recipe->data);
+    mica_schema_clear(recipe_block, recipe);
+    free(recipe->path);
+    free(recipe->text);
+    free(recipe);
+}
+
+void mica_recipe_schedule(mica_recipe *recipe, int64_t steps_per_epoch) {
+    mica_schedule *schedule = &recipe->optimizer.schedule;
+    double steps = (double)steps_per_epoch;
+    schedule->warmup = (uint64_t)llround(recipe->warmup_epochs * steps);
+    schedule->every = (uint64_t)fmax(1, round(recipe->every_epochs * steps));
+    schedule->total = (uint64_t)steps_per_epoch * (uint64_t)recipe->epochs;
+}
+
+/* ---- the reference ---- */
+
+static void section(mica_text *text, const char *title, mica_block block) {
+    mica_text_add(text, "### %s\n\n", title);
+    mica_schema_reference(text, block);
+    mica_text_add(text, "\n");
+}
+
+void mica_recipe_reference(mica_text *text) {
+    section(text, "The recipe", recipe_block);
+    section(text, "data", mica_recipe_data_block);
+    section(text, "optimizer", (mica_block)MICA_BLOCK(optimizer_keys));
+    section(text, "optimizer.schedule", (mica_block)MICA_BLOCK(schedule_keys));
+    section(text, "loss", mica_loss_block);
+    for (size_t i = 0; i < mica_loss_kinds_count; i++)
+        mica_text_add(text, "- `%s`: %s\n", mica_loss_kinds[i].name, mica_loss_kinds[i].help);
+    mica_text_add(text, "\n");
+    section(text, "Every layer", mica_layer_common);
+    for (size_t i = 0; i < mica_layer_types_count; i++) {
+        const mica_layer_type *type = mica_layer_types[i];
+        mica_text_add(text, "### %s\n\n%s\n\n", type->name, type->help);
+        if (type->block.count) {
+            mica_schema_reference(text, type->block);
+            mica_text_add(text, "\n");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/* Measuring a network on a data set: loss, accuracy and confusion of each head. Knows no recipes'
+ * files and no run folders. */
+#ifndef MICA_TRAIN_EVALUATE_H
+#define MICA_TRAIN_EVALUATE_H
+
+#include "recipe/recipe.h"
+
+#include <mica/train.h>
+
+typedef struct mica_evaluator mica_evaluator;
+
+/* Compiles the network's evaluation for its batch size. The model and the network must outlive the
+ * evaluator. */
+mica_status mica_evaluator_create(
+    mica_model *model, const mica_network *network, mica_evaluator **evaluator);
+void mica_evaluator_destroy(mica_evaluator **evaluator);
+
+/* Evaluates on every sample once; a last batch that is not full counts only what it holds. *heads
+ * has network->n_heads entries that live until the next call or the evaluator's end. */
+mica_status mica_evaluator_run(
+    mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads);
+
+/* MICA_OK if the data set's samples and classes are what the network takes. `what` names the set in
+ * the error. */
+mica_status mica_network_accepts(
+    const mica_network *network, const mica_dataset *dataset, const char *what);
+
+/* Writes a batch's features and labels into a program of the network. */
+mica_status mica_network_write(
+    const mica_network *network, mica_program *program, const mica_batch *batch);
+
+#endif

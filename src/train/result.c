@@ -1,0 +1,74 @@
+#include "train/result.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void mica_train_result_destroy(mica_train_result **owner) {
+    mica_train_result *result = *owner;
+    *owner = NULL;
+    if (!result)
+        return;
+    for (size_t i = 0; i < result->n_metrics; i++)
+        free((char *)result->metrics[i].name);
+    free((mica_metric *)result->metrics);
+    free((char *)result->device);
+    free((char *)result->out);
+    free(result);
+}
+
+static bool is_result(const char *column) {
+    const char *tail = strrchr(column, '_');
+    return tail && (!strcmp(tail, "_loss") || !strcmp(tail, "_accuracy"));
+}
+
+/* Takes the name over; false if it is NULL. */
+static bool add(mica_train_result *result, char *name, double value) {
+    if (name)
+        ((mica_metric *)result->metrics)[result->n_metrics++] = (mica_metric){name, value};
+    return name;
+}
+
+static bool add_row(mica_train_result *result, const mica_metrics *metrics) {
+    const double *row = metrics->values + ((size_t)result->best_epoch - 1) * metrics->n_columns;
+    for (size_t j = 0; j < metrics->n_columns; j++)
+        if (is_result(metrics->names[j]) && !add(result, mica_strdup(metrics->names[j]), row[j]))
+            return false;
+    return true;
+}
+
+static bool add_test(mica_train_result *result, const mica_recipe *recipe,
+    const mica_evaluation *test, size_t n_heads) {
+    if (!add(result, mica_strdup("test_loss"), mica_total_loss(recipe, test, n_heads)))
+        return false;
+    for (size_t i = 0; i < n_heads; i++) {
+        const char *line = *test[i].head ? "_" : "";
+        if (n_heads > 1 &&
+            !add(result, mica_format("%s%stest_loss", test[i].head, line), test[i].loss))
+            return false;
+        if (test[i].classes &&
+            !add(result, mica_format("%s%stest_accuracy", test[i].head, line), test[i].accuracy))
+            return false;
+    }
+    return true;
+}
+
+mica_status mica_result_create(const mica_train_result *summary, const mica_record *record,
+    const mica_recipe *recipe, const mica_evaluation *test, mica_train_result **out) {
+    mica_train_result *result = mica_copy(summary, sizeof *summary);
+    if (!result)
+        return MICA_E_MEMORY;
+    result->device = mica_strdup(summary->device);
+    result->out = mica_strdup(summary->out);
+    result->n_metrics = 0;
+    result->metrics =
+        mica_alloc(record->metrics.n_columns + 1 + 2 * record->n_heads, sizeof *result->metrics);
+    if (!result->device || !result->out || !result->metrics || !add_row(result, &record->metrics) ||
+        (test && !add_test(result, recipe, test, record->n_heads))) {
+        mica_train_result_destroy(&result);
+        return MICA_E_MEMORY;
+    }
+    *out = result;
+    return MICA_OK;
+}

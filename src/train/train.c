@@ -1,0 +1,473 @@
+/* The training loop: steps, epochs, validation, early stopping, saving, continuing. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "graph/model.h"
+#include "train/checkpoint.h"
+#include "train/diagnose.h"
+#include "train/draw.h"
+#include "train/evaluate.h"
+#include "train/folder.h"
+#include "train/record.h"
+#include "train/result.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define CHECKPOINT_SECONDS 30.0
+#define PICTURE_SECONDS    2.0 /* between drawings while training */
+
+typedef struct training {
+    mica_train_options options;
+    mica_recipe *recipe;
+    mica_dataset *train, *validation, *test;
+    mica_loader *loader;
+    mica_device *device;
+    char *device_text;
+    mica_network *network;
+    mica_model *model;
+    mica_program *program;
+    mica_evaluator *evaluator;
+    mica_folder folder;
+    char *checkpoint_path, *model_path;
+
+    mica_record record;
+    mica_position position; /* of what has been summed up; one step more may be queued */
+    bool pending;           /* that step */
+    float *sample_loss;     /* (batch): room for one head's losses */
+    mica_metric *row;       /* the last epoch's, for the caller */
+    bool has_row;
+
+    double began;        /* this session */
+    double earlier;      /* seconds of the sessions before */
+    double saved, drawn; /* when */
+    double rate_began;   /* when the first step was done: what came before was warming up */
+    double validating;   /* seconds since then that were no training */
+    int64_t rate_steps;  /* since then */
+} training;
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static double run_seconds(const training *t) {
+    return t->earlier + now() - t->began;
+}
+
+static bool stop_wanted(const training *t) {
+    return t->options.stop && __atomic_load_n(t->options.stop, __ATOMIC_RELAXED);
+}
+
+static double samples_per_s(const training *t) {
+    double seconds = now() - t->rate_began - t->validating;
+    return t->rate_steps && seconds > 0 ? (double)(t->rate_steps * t->position.batch_size) / seconds
+                                        : 0;
+}
+
+static double seconds_left(const training *t) {
+    if (!t->rate_steps)
+        return -1;
+    int64_t steps = t->position.steps_per_epoch;
+    int64_t left = (t->recipe->epochs - t->position.epoch) * steps - t->position.batch;
+    return left <= 0 ? 0 : (now() - t->rate_began) / (double)t->rate_steps * (double)left;
+}
+
+static void report(training *t, mica_train_event event) {
+    if (!t->options.progress)
+        return;
+    const mica_position *p = &t->position;
+    bool done = event == MICA_TRAIN_EPOCH; /* the epoch that was finished, at its last step */
+    mica_train_progress progress = {
+        .event = event,
+        .device = t->device_text,
+        .out = t->folder.path,
+        .epoch = p->epoch + !done,
+        .epochs = t->recipe->epochs,
+        .step = done ? p->steps_per_epoch : p->batch + t->pending,
+        .steps = p->steps_per_epoch,
+        .loss = p->batch ? t->record.sums[t->record.train_loss] / (double)p->batch : NAN,
+        .samples_per_s = samples_per_s(t),
+        .seconds_left = seconds_left(t),
+        .seconds = run_seconds(t),
+        .metrics = t->row,
+        .n_metrics = t->has_row ? t->record.metrics.n_columns : 0,
+    };
+    if (done)
+        progress.loss = t->row[t->record.train_loss].value;
+    t->options.progress(t->options.user, &progress);
+}
+
+static void show_last_row(training *t) {
+    const mica_metrics *metrics = &t->record.metrics;
+    t->has_row = metrics->n_rows > 0;
+    for (size_t j = 0; j < metrics->n_columns && t->has_row; j++)
+        t->row[j].value = metrics->values[(metrics->n_rows - 1) * metrics->n_columns + j];
+}
+
+/* ---- saving and continuing ---- */
+
+static mica_status save_checkpoint(training *t) {
+    t->position.seconds = run_seconds(t);
+    MICA_TRY(mica_checkpoint_save(
+        t->checkpoint_path, t->model, &t->position, &t->record.metrics, t->record.sums));
+    t->saved = now();
+    return MICA_OK;
+}
+
+static mica_status same(
+    const training *t, const char *what, int64_t saved, int64_t wanted, const char *key) {
+    if (saved == wanted)
+        return MICA_OK;
+    return mica_fail(MICA_E_INVALID,
+        "%s cannot be continued with another %s: it has %" PRId64 ", the recipe or its data give "
+        "%" PRId64 "; %s or start another run",
+        t->folder.path, what, saved, wanted, key);
+}
+
+static mica_status load_checkpoint(training *t) {
+    mica_position wanted = t->position, saved;
+    MICA_TRY(mica_checkpoint_load(
+        t->checkpoint_path, t->model, &saved, &t->record.metrics, t->record.sums));
+    MICA_TRY(same(t, "seed", saved.seed, wanted.seed, "give the same --seed"));
+    MICA_TRY(same(t, "batch size", saved.batch_size, wanted.batch_size, "set the same batch"));
+    MICA_TRY(same(
+        t, "number of training samples", saved.samples, wanted.samples, "give the same --data"));
+    if (saved.batch >= saved.steps_per_epoch || saved.best_epoch > saved.epoch)
+        return mica_fail(MICA_E_FORMAT, "%s: its training position is damaged", t->checkpoint_path);
+    t->position = saved;
+    t->earlier = saved.seconds;
+    show_last_row(t);
+    return mica_loader_seek(t->loader, saved.epoch, saved.batch);
+}
+
+/* ---- a step ---- */
+
+/* The batch is the one before the loader's next, and is read again from there. */
+static mica_status diagnose(training *t, float loss, float norm) {
+    const mica_position *p = &t->position;
+    mica_batch batch;
+    MICA_TRY(mica_loader_seek(t->loader, p->epoch, p->batch));
+    MICA_TRY(mica_loader_next(t->loader, &batch));
+    char when[96];
+    snprintf(when, sizeof when, "step %" PRId64 " (epoch %" PRId64 ", batch %" PRId64 ")",
+        p->step + 1, p->epoch + 1, p->batch + 1);
+    return mica_diagnose(t->model, t->network, &batch, (uint64_t)p->step, when, loss, norm);
+}
+
+static mica_status sum_heads(training *t) {
+    for (size_t i = 0; i < t->record.n_heads; i++) {
+        int column = t->record.heads[i].train_loss;
+        if (column < 0)
+            continue;
+        int64_t batch = t->position.batch_size;
+        double sum = 0;
+        MICA_TRY(mica_program_read(t->program, t->network->heads[i].sample_loss, t->sample_loss,
+            (size_t)batch * sizeof(float)));
+        for (int64_t s = 0; s < batch; s++)
+            sum += (double)t->sample_loss[s];
+        t->record.sums[column] += sum / (double)batch;
+    }
+    return MICA_OK;
+}
+
+/* Takes in the results of the step that is queued. Reading them waits for it. */
+static mica_status collect(training *t) {
+    if (!t->pending)
+        return MICA_OK;
+    mica_record *record = &t->record;
+    bool norms = mica_record_wants_norms(record, t->position.batch);
+    float loss, total;
+    MICA_TRY(mica_program_read(t->program, t->network->loss, &loss, sizeof loss));
+    MICA_TRY(mica_program_gradient_norms(
+        t->program, norms ? record->norms : NULL, record->n_parameters, &total));
+    t->pending = false;
+    if (!isfinite(loss) || !isfinite(total))
+        return diagnose(t, loss, total);
+    record->sums[record->train_loss] += (double)loss;
+    MICA_TRY(sum_heads(t));
+    if (norms)
+        mica_record_norms(record);
+    t->position.batch++;
+    t->position.step++;
+    if (t->rate_began > 0)
+        t->rate_steps++;
+    else
+        t->rate_began = now();
+    return MICA_OK;
+}
+
+static mica_status interrupt(training *t) {
+    MICA_TRY(collect(t));
+    MICA_TRY(save_checkpoint(t));
+    return mica_fail(MICA_E_INTERRUPTED,
+        "interrupted: saved at epoch %" PRId64 ", step %" PRId64 " of %" PRId64
+        " in %s; continue with --resume",
+        t->position.epoch + 1, t->position.batch, t->position.steps_per_epoch, t->folder.path);
+}
+
+/* Writing the next batch is what waits for the step before, whose results are read then: one
+ * synchronization a step. */
+static mica_status train_steps(training *t) {
+    const mica_position *p = &t->position;
+    while (p->batch + t->pending < p->steps_per_epoch) {
+        if (stop_wanted(t))
+            return interrupt(t);
+        mica_batch batch;
+        MICA_TRY(mica_loader_next(t->loader, &batch));
+        MICA_TRY(mica_network_write(t->network, t->program, &batch));
+        MICA_TRY(collect(t));
+        if (now() - t->saved >= t->options.checkpoint_seconds)
+            MICA_TRY(save_checkpoint(t));
+        MICA_TRY(mica_program_run(t->program));
+        t->pending = true;
+        report(t, MICA_TRAIN_STEP);
+    }
+    return collect(t);
+}
+
+/* ---- an epoch ---- */
+
+/* A network whose loss overflows on the validation set still counts as the best until another. */
+static bool is_better(const mica_position *position, double loss) {
+    return !position->best_epoch || !isfinite(position->best) || loss < position->best;
+}
+
+static mica_status finish_epoch(training *t) {
+    mica_position *p = &t->position;
+    const mica_evaluation *heads = NULL;
+    double start = now();
+    if (t->validation)
+        MICA_TRY(mica_evaluator_run(t->evaluator, t->validation, &heads));
+    double *row = mica_record_epoch(&t->record, t->recipe, p->steps_per_epoch, heads);
+    if (!row)
+        return MICA_E_MEMORY;
+    p->epoch++;
+    p->batch = 0;
+    row[t->record.epoch] = (double)p->epoch;
+    row[t->record.step] = (double)p->step;
+    row[t->record.learning_rate] =
+        (double)mica_learning_rate(&t->recipe->optimizer, (uint64_t)p->step - 1);
+    row[t->record.seconds] = run_seconds(t);
+    double loss = heads ? row[t->record.validation_loss] : NAN;
+    if (!heads || is_better(p, loss)) {
+        p->best = loss;
+        p->best_epoch = p->epoch;
+        MICA_TRY(mica_model_save(t->model, t->model_path));
+    }
+    show_last_row(t);
+    MICA_TRY(save_checkpoint(t));
+    MICA_TRY(mica_metrics_save(&t->record.metrics, t->folder.path));
+    if (now() - t->drawn >= PICTURE_SECONDS) {
+        MICA_TRY(
+            mica_draw_metrics(&t->record.metrics, t->network, t->recipe->name, t->folder.path));
+        t->drawn = now();
+    }
+    t->validating += now() - start;
+    report(t, MICA_TRAIN_EPOCH);
+    return MICA_OK;
+}
+
+static bool finished(const training *t) {
+    const mica_position *p = &t->position;
+    bool impatient = t->recipe->patience && t->validation && !p->batch &&
+                     p->epoch - p->best_epoch >= t->recipe->patience;
+    return p->epoch >= t->recipe->epochs || impatient;
+}
+
+/* ---- beginning and end ---- */
+
+static mica_status open_recipe(training *t, const char *path) {
+    struct stat info;
+    char *inside = NULL;
+    if (!stat(path, &info) && S_ISDIR(info.st_mode)) {
+        if (!(inside = mica_path_join(path, MICA_RUN_RECIPE)))
+            return MICA_E_MEMORY;
+        if (t->options.resume && !t->options.out)
+            t->options.out = path;
+    }
+    mica_status status = mica_recipe_load(
+        inside ? inside : path, t->options.overrides, t->options.n_overrides, &t->recipe);
+    free(inside);
+    MICA_TRY(status);
+    if (!t->recipe->data.set)
+        return mica_fail(MICA_E_INVALID, "%s: training needs a data block", t->recipe->path);
+    return MICA_OK;
+}
+
+static mica_status open_data(training *t) {
+    MICA_TRY(
+        mica_recipe_open_data(t->recipe, t->options.data, &t->train, &t->validation, &t->test));
+    mica_loader_options options = {
+        .batch = t->recipe->batch, .shuffle = true, .drop_last = true, .seed = t->recipe->seed};
+    MICA_TRY(mica_loader_create(t->train, &options, &t->loader));
+    t->position = (mica_position){
+        .seed = (int64_t)t->recipe->seed,
+        .batch_size = t->recipe->batch,
+        .steps_per_epoch = mica_loader_batches(t->loader),
+        .samples = mica_dataset_get_info(t->train)->count,
+        .best = INFINITY,
+    };
+    mica_recipe_schedule(t->recipe, t->position.steps_per_epoch);
+    return MICA_OK;
+}
+
+static mica_status open_device(training *t) {
+    MICA_TRY(mica_device_open(t->options.device, &t->device));
+    const mica_device_info *info = mica_device_get_info(t->device);
+    t->device_text = mica_format("%s (%s)", info->id, info->name);
+    return t->device_text ? MICA_OK : MICA_E_MEMORY;
+}
+
+static mica_status compile(training *t) {
+    MICA_TRY(mica_recipe_build(t->recipe, t->recipe->batch, &t->network));
+    MICA_TRY(mica_network_accepts(t->network, t->train, "training"));
+    if (t->validation)
+        MICA_TRY(mica_network_accepts(t->network, t->validation, "validation"));
+    if (t->test)
+        MICA_TRY(mica_network_accepts(t->network, t->test, "test"));
+    MICA_TRY(mica_model_create(t->network->graph, t->device, t->recipe->seed, &t->model));
+    size_t heads = t->network->n_heads;
+    mica_value **outputs = mica_alloc(heads, sizeof(mica_value *));
+    if (!outputs)
+        return MICA_E_MEMORY;
+    for (size_t i = 0; i < heads; i++)
+        outputs[i] = t->network->heads[i].sample_loss;
+    mica_status status = mica_program_create(t->model,
+        &(mica_program_options){.loss = t->network->loss,
+            .optimizer = &t->recipe->optimizer,
+            .training = true,
+            .outputs = outputs,
+            .n_outputs = heads > 1 ? heads : 0}, /* one head's is the loss itself */
+        &t->program);
+    free(outputs);
+    MICA_TRY(status);
+    if (t->validation || t->test)
+        MICA_TRY(mica_evaluator_create(t->model, t->network, &t->evaluator));
+    MICA_TRY(mica_record_create(t->recipe, t->network, t->model, t->position.steps_per_epoch,
+        t->validation != NULL, &t->record));
+    t->sample_loss = mica_alloc((size_t)t->recipe->batch, sizeof *t->sample_loss);
+    t->row = mica_alloc(t->record.metrics.n_columns, sizeof *t->row);
+    if (!t->sample_loss || !t->row)
+        return MICA_E_MEMORY;
+    for (size_t j = 0; j < t->record.metrics.n_columns; j++)
+        t->row[j].name = t->record.metrics.names[j];
+    return MICA_OK;
+}
+
+static mica_status write_inside(const training *t, const char *name, const char *text) {
+    char *path = mica_path_join(t->folder.path, name);
+    mica_status status = path ? mica_file_replace(path, text, strlen(text)) : MICA_E_MEMORY;
+    free(path);
+    return status;
+}
+
+static mica_status write_classes(const training *t) {
+    const mica_dataset_info *info = mica_dataset_get_info(t->train);
+    mica_text names = {0};
+    for (int32_t i = 0; i < info->classes; i++)
+        mica_text_add(&names, "%s\n", info->class_names[i]);
+    mica_status status = MICA_OK;
+    if (names.failed)
+        status = MICA_E_MEMORY;
+    else if (names.data)
+        status = write_inside(t, MICA_RUN_CLASSES, names.data);
+    free(names.data);
+    return status;
+}
+
+/* Nothing is written before all that the user gave has been checked. */
+static mica_status open_folder(training *t) {
+    MICA_TRY(mica_folder_open(
+        t->options.out, t->recipe->name, t->recipe->seed, t->options.resume, &t->folder));
+    t->checkpoint_path = mica_path_join(t->folder.path, MICA_RUN_CHECKPOINT);
+    t->model_path = mica_path_join(t->folder.path, MICA_RUN_MODEL);
+    if (!t->checkpoint_path || !t->model_path)
+        return MICA_E_MEMORY;
+    if (mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT))
+        MICA_TRY(load_checkpoint(t));
+    MICA_TRY(write_inside(t, MICA_RUN_RECIPE, t->recipe->text));
+    return write_classes(t);
+}
+
+/* Measures the best weights and writes what shows the whole run. */
+static mica_status finish(training *t, mica_train_result **result) {
+    const mica_evaluation *heads = NULL;
+    double rate = samples_per_s(t);
+    MICA_TRY(mica_model_load(t->model, t->model_path));
+    mica_dataset *measured = t->test ? t->test : t->validation;
+    if (measured) {
+        MICA_TRY(mica_evaluator_run(t->evaluator, measured, &heads));
+        MICA_TRY(mica_draw_confusion(heads, t->network->n_heads, mica_dataset_get_info(measured),
+            t->test ? "test" : "validation", t->folder.path));
+    }
+    MICA_TRY(mica_metrics_save(&t->record.metrics, t->folder.path));
+    MICA_TRY(mica_draw_metrics(&t->record.metrics, t->network, t->recipe->name, t->folder.path));
+    if (!result)
+        return MICA_OK;
+    mica_train_result summary = {
+        .device = t->device_text,
+        .out = t->folder.path,
+        .epochs = t->position.epoch,
+        .best_epoch = t->position.best_epoch,
+        .steps = (uint64_t)t->position.step,
+        .seconds = run_seconds(t),
+        .samples_per_s = rate,
+    };
+    return mica_result_create(&summary, &t->record, t->recipe, t->test ? heads : NULL, result);
+}
+
+static mica_status run(training *t, const char *path, mica_train_result **result) {
+    MICA_TRY(open_recipe(t, path));
+    MICA_TRY(open_data(t));
+    MICA_TRY(open_device(t));
+    MICA_TRY(compile(t));
+    MICA_TRY(open_folder(t));
+    t->saved = now();
+    report(t, MICA_TRAIN_START);
+    while (!finished(t)) {
+        MICA_TRY(train_steps(t));
+        MICA_TRY(finish_epoch(t));
+    }
+    return finish(t, result);
+}
+
+static void training_clear(training *t) {
+    free(t->row);
+    free(t->sample_loss);
+    mica_record_clear(&t->record);
+    free(t->model_path);
+    free(t->checkpoint_path);
+    mica_folder_close(&t->folder);
+    mica_evaluator_destroy(&t->evaluator);
+    mica_program_destroy(&t->program);
+    mica_model_destroy(&t->model);
+    mica_network_destroy(&t->network);
+    free(t->device_text);
+    mica_device_destroy(&t->device);
+    mica_loader_destroy(&t->loader);
+    mica_dataset_destroy(&t->test);
+    mica_dataset_destroy(&t->validation);
+    mica_dataset_destroy(&t->train);
+    mica_recipe_destroy(&t->recipe);
+}
+
+mica_status mica_train(
+    const char *recipe, const mica_train_options *options, mica_train_result **result) {
+    if (!recipe)
+        return mica_fail(MICA_E_INVALID, "mica_train: the recipe's path is NULL");
+    training t = {.began = now()};
+    if (options)
+        t.options = *options;
+    if (t.options.checkpoint_seconds == 0)
+        t.options.checkpoint_seconds = CHECKPOINT_SECONDS;
+    mica_status status = run(&t, recipe, result);
+    training_clear(&t);
+    return status;
+}

@@ -1,0 +1,246 @@
+/* Data sets from arrays and CSV files, splits, slices. */
+#include "tests/io/temp.h"
+
+#include <math.h>
+#include <mica/data.h>
+#include <stdlib.h>
+
+static mica_dataset *numbered(int64_t count) {
+    uint8_t *features = calloc((size_t)count, 2);
+    int32_t *labels = calloc((size_t)count, sizeof *labels);
+    for (int64_t i = 0; i < count; i++) {
+        features[2 * i] = (uint8_t)i;
+        labels[i] = (int32_t)i;
+    }
+    mica_dataset *set;
+    ck_ok(mica_dataset_from_bytes(features, labels, count,
+        &(mica_dataset_options){.sample = MICA_SHAPE(2), .scale = 1}, &set));
+    free(features);
+    free(labels);
+    return set;
+}
+
+START_TEST(arrays) {
+    const uint8_t bytes[] = {0, 51, 102, 153, 204, 255};
+    const float floats[] = {0.5f, -1, 2, 3, 4, 5};
+    const int32_t labels[] = {1, 0, 2};
+    const char *const names[] = {"a", "b", "c"};
+    mica_dataset *set;
+    ck_ok(mica_dataset_from_bytes(bytes, labels, 3,
+        &(mica_dataset_options){.sample = MICA_SHAPE(2, 1), .classes = 3, .class_names = names},
+        &set));
+    const mica_dataset_info *info = mica_dataset_get_info(set);
+    ck_assert_int_eq(info->count, 3);
+    ck_assert_int_eq(info->classes, 3);
+    ck_assert_str_eq(info->class_names[2], "c");
+    ck_assert(mica_shape_equal(info->sample, MICA_SHAPE(2, 1)));
+    float values[2];
+    int32_t label;
+    ck_ok(mica_dataset_sample(set, 2, values, &label));
+    ck_assert_int_eq(label, 2);
+    ck_assert_float_eq_tol(values[0], 0.8f, 1e-6f);
+    ck_assert_float_eq(values[1], 1);
+    ck_refused(mica_dataset_sample(set, 3, values, NULL), MICA_E_INVALID, "samples 0 to 2");
+    mica_dataset_destroy(&set);
+    ck_assert_ptr_null(set);
+    mica_dataset_destroy(&set);
+
+    ck_ok(mica_dataset_from_floats(
+        floats, labels, 3, &(mica_dataset_options){.sample = MICA_SHAPE(2), .scale = 2}, &set));
+    ck_assert_str_eq(mica_dataset_get_info(set)->class_names[1], "1");
+    ck_ok(mica_dataset_sample(set, 0, values, NULL));
+    ck_assert_float_eq(values[0], 1);
+    ck_assert_float_eq(values[1], -2);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+START_TEST(arrays_refused) {
+    const float floats[] = {1, 2, 3, 4}, broken[] = {1, 2, NAN, 4};
+    const int32_t labels[] = {0, 1, 2, -1};
+    mica_dataset *set = NULL;
+    mica_dataset_options one = {.sample = MICA_SHAPE(1)}, two = {.sample = MICA_SHAPE(2)};
+    ck_refused(
+        mica_dataset_from_floats(floats, labels, 0, &one, &set), MICA_E_INVALID, "at least one");
+    ck_refused(
+        mica_dataset_from_floats(floats, labels, 2, NULL, &set), MICA_E_INVALID, "the shape");
+    ck_refused(mica_dataset_from_floats(broken, labels, 2, &two, &set), MICA_E_INVALID,
+        "value 0 of sample 1 is not finite");
+    ck_refused(mica_dataset_from_floats(floats, labels, 4, &one, &set), MICA_E_INVALID,
+        "label -1 of sample 3 is out of range");
+    mica_dataset_options deep = {.sample = MICA_SHAPE(1, 1, 1, 1, 1, 1)};
+    ck_refused(mica_dataset_from_floats(floats, labels, 2, &deep, &set), MICA_E_INVALID,
+        "a sample of rank 6: wanted at most 5");
+    one.classes = 2;
+    ck_refused(mica_dataset_from_floats(floats, labels, 3, &one, &set), MICA_E_INVALID,
+        "label 2 of sample 2 is out of range: wanted 0 to 1");
+    ck_assert_ptr_null(set);
+}
+END_TEST
+
+START_TEST(split) {
+    mica_dataset *set = numbered(100), *again = numbered(100), *part[3], *twin[3];
+    const double sizes[] = {0, 0.15, 20};
+    ck_ok(mica_dataset_split(set, 7, 3, sizes, part));
+    ck_ok(mica_dataset_split(again, 7, 3, sizes, twin));
+    mica_dataset_destroy(&set);
+    const int64_t counts[] = {65, 15, 20};
+    int seen[100] = {0}, moved = 0;
+    for (int p = 0; p < 3; p++) {
+        ck_assert_int_eq(mica_dataset_get_info(part[p])->count, counts[p]);
+        for (int64_t i = 0; i < counts[p]; i++) {
+            int32_t label, other;
+            float values[2];
+            ck_ok(mica_dataset_sample(part[p], i, values, &label));
+            ck_ok(mica_dataset_sample(twin[p], i, NULL, &other));
+            ck_assert_int_eq(label, other);
+            ck_assert_float_eq(values[0], (float)label);
+            moved += label != i;
+            seen[label]++;
+        }
+        mica_dataset_destroy(&twin[p]);
+    }
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(seen[i], 1);
+    ck_assert_int_gt(moved, 50);
+
+    mica_dataset *slice, *parts[2];
+    ck_ok(mica_dataset_slice(part[0], 10, 5, &slice));
+    int32_t a, b;
+    ck_ok(mica_dataset_sample(part[0], 13, NULL, &a));
+    ck_ok(mica_dataset_sample(slice, 3, NULL, &b));
+    ck_assert_int_eq(a, b);
+    ck_refused(mica_dataset_slice(slice, 3, 3, &set), MICA_E_INVALID, "samples 0 to 4");
+    ck_ok(mica_dataset_split(slice, 0, 2, (const double[]){3, 2}, parts));
+    mica_dataset_destroy(&slice);
+    for (int p = 0; p < 2; p++)
+        mica_dataset_destroy(&parts[p]);
+    for (int p = 0; p < 3; p++)
+        mica_dataset_destroy(&part[p]);
+    mica_dataset_destroy(&again);
+}
+END_TEST
+
+/* The permutation is part of what a seed promises: it must not change between versions. */
+START_TEST(split_is_pinned) {
+    mica_dataset *set = numbered(10), *part;
+    ck_ok(mica_dataset_split(set, 1, 1, (const double[]){10}, &part));
+    const int32_t wanted[] = {1, 7, 9, 8, 4, 6, 5, 0, 3, 2};
+    for (int64_t i = 0; i < 10; i++) {
+        int32_t label;
+        ck_ok(mica_dataset_sample(part, i, NULL, &label));
+        ck_assert_int_eq(label, wanted[i]);
+    }
+    mica_dataset_destroy(&part);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+START_TEST(split_refused) {
+    mica_dataset *set = numbered(10), *part[2] = {NULL, NULL};
+    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){8, 3}, part), MICA_E_INVALID,
+        "part 2 would have 3 samples");
+    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){0, 0}, part), MICA_E_INVALID, "once");
+    ck_refused(
+        mica_dataset_split(set, 0, 2, (const double[]){10, 0}, part), MICA_E_INVALID, "nothing");
+    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){0.01, 0}, part), MICA_E_INVALID,
+        "part 1 would have 0");
+    ck_refused(
+        mica_dataset_split(set, 0, 1, (const double[]){2.5}, part), MICA_E_INVALID, "size 2.5");
+    ck_refused(
+        mica_dataset_split(set, 0, 1, (const double[]){NAN}, part), MICA_E_INVALID, "size nan");
+    ck_assert_ptr_null(part[0]);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+static mica_status csv(const char *text, const mica_dataset_options *options, mica_dataset **set) {
+    return mica_dataset_from_csv(temp_write("t.csv", text, strlen(text)), options, set);
+}
+
+START_TEST(csv_read) {
+    mica_dataset *set;
+    ck_ok(csv("width, height, class\r\n1, 2.5, 0\r\n-3e1 ,4,2\r\n\r\n", NULL, &set));
+    const mica_dataset_info *info = mica_dataset_get_info(set);
+    ck_assert_int_eq(info->count, 2);
+    ck_assert_int_eq(info->classes, 3);
+    ck_assert(mica_shape_equal(info->sample, MICA_SHAPE(2)));
+    float values[2];
+    int32_t label;
+    ck_ok(mica_dataset_sample(set, 1, values, &label));
+    ck_assert_float_eq(values[0], -30);
+    ck_assert_float_eq(values[1], 4);
+    ck_assert_int_eq(label, 2);
+    mica_dataset_destroy(&set);
+
+    ck_ok(csv("1,2,3,4,5", &(mica_dataset_options){.sample = MICA_SHAPE(2, 2)}, &set));
+    ck_assert(mica_shape_equal(mica_dataset_get_info(set)->sample, MICA_SHAPE(2, 2)));
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+START_TEST(csv_refused) {
+    mica_dataset *set = NULL;
+    ck_refused(csv("", NULL, &set), MICA_E_FORMAT, "empty");
+    ck_refused(csv("a,b,c\n", NULL, &set), MICA_E_FORMAT, "empty");
+    ck_refused(csv("1,2,0\n1,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:2: wanted 3 columns");
+    ck_refused(csv("1,2,0\n1,2,3,0\n", NULL, &set), MICA_E_FORMAT, "came 4");
+    ck_refused(csv("1,2,0\n1,,0\n", NULL, &set), MICA_E_FORMAT, "column 2: wanted a number");
+    ck_refused(csv("1,2,0\n1,2,\n3", NULL, &set), MICA_E_FORMAT, "column 3: wanted a number");
+    ck_refused(csv("1,2,0\n1,x2,0\n", NULL, &set), MICA_E_FORMAT, "came \"x2\"");
+    ck_refused(csv("1,2,0\n1,nan,0\n", NULL, &set), MICA_E_FORMAT, "came \"nan\"");
+    ck_refused(csv("1,2,0\n1,1e60,0\n", NULL, &set), MICA_E_FORMAT, "came \"1e60\"");
+    ck_refused(csv("1,2,0.5\n", NULL, &set), MICA_E_FORMAT, "came 0.5");
+    ck_refused(csv("1,2,-1\n", NULL, &set), MICA_E_FORMAT, "came -1");
+    ck_refused(csv("1,2,3e9\n", NULL, &set), MICA_E_FORMAT, "came 3e+09");
+    ck_refused(csv("1\n2\n", NULL, &set), MICA_E_FORMAT, "came only one");
+    ck_refused(csv("1,2,10\n", &(mica_dataset_options){.classes = 10}, &set), MICA_E_INVALID,
+        "label 10 of sample 0 is out of range: wanted 0 to 9");
+    ck_refused(csv("1,2,0\n", &(mica_dataset_options){.sample = MICA_SHAPE(8, 8, 1)}, &set),
+        MICA_E_INVALID, "t.csv: a sample has 2 values");
+    ck_refused(mica_dataset_from_csv(temp_write("z.csv", "1,2,0\n1,\0002,0\n", 14), NULL, &set),
+        MICA_E_FORMAT, "z.csv:2: a zero byte");
+    ck_refused(mica_dataset_from_csv(temp_path("none.csv"), NULL, &set), MICA_E_NOT_FOUND,
+        "none.csv: No such file");
+    ck_refused(
+        mica_dataset_from_csv(temp_path(""), NULL, &set), MICA_E_INVALID, "not a regular file");
+    ck_assert_ptr_null(set);
+}
+END_TEST
+
+START_TEST(digits) {
+    mica_dataset *set;
+    ck_ok(mica_dataset_from_csv(DIGITS,
+        &(mica_dataset_options){.sample = MICA_SHAPE(8, 8, 1), .classes = 10, .scale = 1.0f / 16},
+        &set));
+    ck_assert_int_eq(mica_dataset_get_info(set)->count, 1797);
+    const int per_class[] = {178, 182, 177, 183, 181, 182, 181, 179, 174, 180};
+    int count[10] = {0};
+    for (int64_t i = 0; i < 1797; i++) {
+        float values[64];
+        int32_t label;
+        ck_ok(mica_dataset_sample(set, i, values, &label));
+        for (int k = 0; k < 64; k++)
+            ck_assert(values[k] >= 0 && values[k] <= 1);
+        count[label]++;
+    }
+    ck_assert_mem_eq(count, per_class, sizeof count);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("dataset");
+    TCase *tests = tcase_create("dataset");
+    tcase_add_checked_fixture(tests, temp_make, temp_remove);
+    tcase_add_test(tests, arrays);
+    tcase_add_test(tests, arrays_refused);
+    tcase_add_test(tests, split);
+    tcase_add_test(tests, split_is_pinned);
+    tcase_add_test(tests, split_refused);
+    tcase_add_test(tests, csv_read);
+    tcase_add_test(tests, csv_refused);
+    tcase_add_test(tests, digits);
+    suite_add_tcase(suite, tests);
+    return temp_run(suite);
+}

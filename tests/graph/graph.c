@@ -1,0 +1,394 @@
+/* Graphs, differentiation, models and programs on a device (named by the first argument). */
+#include <check.h>
+#include <math.h>
+#include <mica/graph.h>
+#include <mica/ops.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *device_name;
+static mica_device *device;
+static mica_graph *graph;
+
+static void setup(void) {
+    ck_assert_int_eq(mica_device_open(device_name, &device), MICA_OK);
+    ck_assert_int_eq(mica_graph_create(&graph), MICA_OK);
+}
+
+static void teardown(void) {
+    mica_graph_destroy(&graph);
+    mica_device_destroy(&device);
+}
+
+#define OK(call) ck_assert_msg((call) == MICA_OK, "%s", mica_last_error())
+
+static mica_value *parameter(const char *name, mica_shape shape, float number) {
+    return mica_parameter(graph, name, shape, (mica_init){MICA_INIT_CONSTANT, number, 0, 0});
+}
+
+static mica_model *make_model(uint64_t seed) {
+    mica_model *model = NULL;
+    OK(mica_model_create(graph, device, seed, &model));
+    return model;
+}
+
+/* Runs a program for one output. */
+static void evaluate(mica_model *model, mica_value *value, float *data, size_t count) {
+    mica_program *program = NULL;
+    OK(mica_program_create(
+        model, &(mica_program_options){.outputs = &value, .n_outputs = 1}, &program));
+    OK(mica_program_run(program));
+    OK(mica_program_read(program, value, data, count * sizeof *data));
+    mica_program_destroy(&program);
+}
+
+/* y = a * x, z = y * y + 3 y: dz/dx = a (2 y + 3), which needs both uses of y. */
+START_TEST(a_value_used_twice_gets_the_sum_of_both_gradients) {
+    mica_value *x = parameter("x", MICA_SHAPE(5), 0.0f);
+    mica_value *y = mica_scale(x, 2.0f);
+    mica_value *loss = mica_sum(mica_add(mica_mul(y, y), mica_scale(y, 3.0f)), NULL, 0, false);
+    mica_value *grad = NULL;
+    OK(mica_gradients(loss, &x, 1, &grad));
+    mica_model *model = make_model(1);
+    float in[5] = {-2, -1, 0, 1, 2.5f}, out[5];
+    OK(mica_model_write(model, x, in, 5));
+    evaluate(model, grad, out, 5);
+    for (int i = 0; i < 5; i++)
+        ck_assert_float_eq_tol(out[i], 2 * (2 * 2 * in[i] + 3), 1e-5f);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+START_TEST(unreachable_parameters_are_named) {
+    mica_value *a = parameter("a", MICA_SHAPE(2), 1), *b = parameter("b", MICA_SHAPE(2), 1);
+    mica_value *c = parameter("c", MICA_SHAPE(2), 1);
+    mica_value *loss = mica_sum(mica_add(a, a), NULL, 0, false);
+    mica_value *wrt[] = {a, b, c}, *grads[3];
+    ck_assert_int_eq(mica_gradients(loss, wrt, 3, grads), MICA_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "b, c"));
+    mica_model *model = make_model(1);
+    mica_program *program = NULL;
+    mica_program_options options = {
+        .loss = loss, .optimizer = &(mica_optimizer){.learning_rate = 1}};
+    ck_assert_int_eq(mica_program_create(model, &options, &program), MICA_E_INVALID);
+    ck_assert_ptr_null(program);
+    mica_parameter_freeze(b, true);
+    mica_parameter_freeze(c, true);
+    mica_model_destroy(&model);
+    model = make_model(1);
+    OK(mica_program_create(model, &options, &program));
+    OK(mica_program_run(program));
+    float data[2];
+    OK(mica_model_read(model, a, data, 2));
+    ck_assert_float_eq(data[0], 1 - 2);
+    OK(mica_model_read(model, b, data, 2));
+    ck_assert_float_eq(data[0], 1);
+    float norms[3], total;
+    OK(mica_program_gradient_norms(program, norms, 3, &total));
+    ck_assert_float_eq_tol(norms[0], sqrtf(8), 1e-5f);
+    ck_assert_float_eq(norms[1], 0);
+    ck_assert_float_eq_tol(total, sqrtf(8), 1e-5f);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+/* Values that depend on no parameter, and one whose gradient is an input or a constant itself. */
+START_TEST(gradients_may_be_inputs_or_shared) {
+    mica_value *a = parameter("a", MICA_SHAPE(3), 2), *b = parameter("b", MICA_SHAPE(3), 5);
+    mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(3));
+    mica_value *sum = mica_add(a, b); /* both get the same gradient */
+    mica_value *loss = mica_sum(mica_mul(sum, x), NULL, 0, false);
+    mica_model *model = make_model(1);
+    mica_program *program = NULL;
+    OK(mica_program_create(model,
+        &(mica_program_options){
+            .loss = loss, .optimizer = &(mica_optimizer){.learning_rate = 0.5f}},
+        &program));
+    float in[3] = {1, 2, 3}, data[3];
+    OK(mica_program_write(program, x, in, sizeof in));
+    OK(mica_program_run(program));
+    OK(mica_program_run(program));
+    OK(mica_model_read(model, a, data, 3));
+    for (int i = 0; i < 3; i++)
+        ck_assert_float_eq_tol(data[i], 2 - in[i], 1e-6f);
+    OK(mica_model_read(model, b, data, 3));
+    for (int i = 0; i < 3; i++)
+        ck_assert_float_eq_tol(data[i], 5 - in[i], 1e-6f);
+    ck_assert_uint_eq(mica_model_step(model), 2);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+/* The formulas of optim.h in double precision. */
+typedef struct reference {
+    double w, s1, s2;
+} reference;
+
+static void reference_step(
+    reference *r, const mica_optimizer *o, double g, uint64_t step, double scale, bool decays) {
+    double rate = mica_learning_rate(o, step), decay = decays ? o->weight_decay : 0;
+    g *= scale;
+    if (o->kind == MICA_SGD) {
+        g += decay * r->w;
+        r->s1 = o->momentum * r->s1 + g;
+        r->w -= rate * (o->nesterov ? g + o->momentum * r->s1 : r->s1);
+        return;
+    }
+    double b1 = o->beta1 != 0 ? o->beta1 : 0.9, b2 = o->beta2 != 0 ? o->beta2 : 0.999,
+           t = (double)step + 1;
+    double shrink = o->kind == MICA_ADAMW ? rate * decay * r->w : 0;
+    if (o->kind == MICA_ADAM)
+        g += decay * r->w;
+    r->s1 = b1 * r->s1 + (1 - b1) * g;
+    r->s2 = b2 * r->s2 + (1 - b2) * g * g;
+    r->w -= shrink + rate * (r->s1 / (1 - pow(b1, t))) /
+                         (sqrt(r->s2 / (1 - pow(b2, t))) + (o->epsilon != 0 ? o->epsilon : 1e-8));
+}
+
+static const mica_optimizer optimizers[] = {
+    {.learning_rate = 0.1f},
+    {.learning_rate = 0.1f, .weight_decay = 0.1f, .clip_norm = 3},
+    {.learning_rate = 0.1f, .momentum = 0.9f},
+    {.learning_rate = 0.05f, .momentum = 0.9f, .nesterov = true, .weight_decay = 0.01f},
+    {.kind = MICA_ADAM, .learning_rate = 0.1f},
+    {.kind = MICA_ADAM, .learning_rate = 0.1f, .weight_decay = 0.1f, .beta1 = 0.8f, .clip_norm = 1},
+    {.kind = MICA_ADAMW,
+        .learning_rate = 0.1f,
+        .weight_decay = 0.1f,
+        .epsilon = 1e-6f,
+        .schedule = {.kind = MICA_SCHEDULE_COSINE, .total = 20, .warmup = 3}},
+};
+
+/* loss = sum(x * w^2 / 2) over a weight and a bias of odd sizes: g = x * w. */
+START_TEST(optimizers_match_the_double_reference) {
+    const mica_optimizer *o = &optimizers[_i];
+    enum { ROWS = 37, COLUMNS = 123, N = ROWS * COLUMNS };
+    mica_value *w = mica_parameter(
+        graph, "w", MICA_SHAPE(ROWS, COLUMNS), (mica_init){MICA_INIT_NORMAL, 0.7f, 0, 0});
+    mica_value *b =
+        mica_parameter(graph, "b", MICA_SHAPE(COLUMNS), (mica_init){MICA_INIT_UNIFORM, 0.5f, 0, 0});
+    mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(ROWS, COLUMNS));
+    mica_value *loss = mica_sum(mica_mul(x, mica_square(w)), NULL, 0, false);
+    loss = mica_scale(mica_add(loss, mica_sum(mica_square(b), NULL, 0, false)), 0.5f);
+    mica_model *model = make_model(9);
+    mica_program *program = NULL;
+    OK(mica_program_create(model, &(mica_program_options){.loss = loss, .optimizer = o}, &program));
+    static float in[N], weights[N], bias[COLUMNS];
+    static reference rw[N], rb[COLUMNS];
+    memset(rw, 0, sizeof rw);
+    memset(rb, 0, sizeof rb);
+    for (int i = 0; i < N; i++)
+        in[i] = (float)(i % 17) / 16;
+    OK(mica_program_write(program, x, in, sizeof in));
+    OK(mica_model_read(model, w, weights, N));
+    OK(mica_model_read(model, b, bias, COLUMNS));
+    for (int i = 0; i < N; i++)
+        rw[i].w = weights[i];
+    for (int i = 0; i < COLUMNS; i++)
+        rb[i].w = bias[i];
+    for (uint64_t step = 0; step < 25; step++) {
+        double squares = 0, scale = 1;
+        for (int i = 0; i < N; i++)
+            squares += pow(in[i] * rw[i].w, 2);
+        for (int i = 0; i < COLUMNS; i++)
+            squares += pow(rb[i].w, 2);
+        if (o->clip_norm > 0 && sqrt(squares) > o->clip_norm)
+            scale = o->clip_norm / sqrt(squares);
+        OK(mica_program_run(program));
+        float total;
+        OK(mica_program_gradient_norms(program, NULL, 0, &total));
+        ck_assert_double_eq_tol(total, sqrt(squares), 1e-4 * sqrt(squares) + 1e-5);
+        for (int i = 0; i < N; i++)
+            reference_step(&rw[i], o, in[i] * rw[i].w, step, scale, true);
+        for (int i = 0; i < COLUMNS; i++)
+            reference_step(&rb[i], o, rb[i].w, step, scale, false);
+    }
+    OK(mica_model_read(model, w, weights, N));
+    OK(mica_model_read(model, b, bias, COLUMNS));
+    /* Adam divides by the root of its own history, which magnifies rounding where g is near 0. */
+    double tolerance = o->kind == MICA_SGD ? 2e-5 : 2e-4;
+    for (int i = 0; i < N; i++)
+        ck_assert_msg(
+            fabs(weights[i] - rw[i].w) < tolerance, "w[%d] is %g, not %g", i, weights[i], rw[i].w);
+    for (int i = 0; i < COLUMNS; i++)
+        ck_assert_double_eq_tol(bias[i], rb[i].w, tolerance);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+/* A small network with dropout: the whole of fusion, reuse and in-place writing. */
+static mica_value *small_network(mica_value **x, mica_value **labels) {
+    *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(33, 20));
+    *labels = mica_input(graph, "labels", MICA_I32, MICA_SHAPE(33));
+    mica_value *h = *x;
+    int64_t sizes[] = {20, 31, 17, 10};
+    for (int i = 0; i < 3; i++) {
+        char name[2][8];
+        snprintf(name[0], sizeof name[0], "w%d", i);
+        snprintf(name[1], sizeof name[1], "b%d", i);
+        mica_value *w = mica_parameter(graph, name[0], MICA_SHAPE(sizes[i], sizes[i + 1]),
+            (mica_init){MICA_INIT_HE_NORMAL, 0, sizes[i], sizes[i + 1]});
+        mica_value *b = parameter(name[1], MICA_SHAPE(sizes[i + 1]), 0.01f);
+        h = mica_bias_add(mica_matmul(h, w, NULL), b);
+        if (i < 2)
+            h = mica_dropout(i ? mica_tanh(h) : mica_relu(h), 0.8f);
+    }
+    return mica_mean(mica_softmax_cross_entropy(h, *labels), NULL, 0, false);
+}
+
+static void train(
+    mica_value *loss, mica_value *x, mica_value *labels, bool keep_all, float *curve, int steps) {
+    mica_model *model = make_model(3);
+    mica_program *program = NULL;
+    mica_optimizer adam = {.kind = MICA_ADAM, .learning_rate = 0.01f};
+    OK(mica_program_create(model,
+        &(mica_program_options){
+            .loss = loss, .optimizer = &adam, .training = true, .keep_all = keep_all},
+        &program));
+    float in[33 * 20];
+    int32_t classes[33];
+    for (int i = 0; i < 33 * 20; i++)
+        in[i] = sinf((float)i * 0.37f);
+    for (int i = 0; i < 33; i++)
+        classes[i] = i % 10;
+    OK(mica_program_write(program, x, in, sizeof in));
+    OK(mica_program_write(program, labels, classes, sizeof classes));
+    for (int i = 0; i < steps; i++) {
+        OK(mica_program_run(program));
+        OK(mica_program_read(program, loss, &curve[i], sizeof *curve));
+    }
+    mica_program_report report;
+    OK(mica_program_get_report(program, &report));
+    ck_assert_uint_gt(report.n_rows, 5);
+    if (keep_all)
+        ck_assert_uint_eq(report.activation_bytes, report.unplanned_bytes);
+    else
+        ck_assert_uint_lt(report.activation_bytes, report.unplanned_bytes);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+
+START_TEST(plans_with_and_without_reuse_agree_and_repeat_bit_for_bit) {
+    mica_value *x, *labels, *loss = small_network(&x, &labels);
+    OK(mica_graph_status(graph));
+    enum { STEPS = 60 };
+    float planned[STEPS], again[STEPS], kept[STEPS];
+    train(loss, x, labels, false, planned, STEPS);
+    train(loss, x, labels, false, again, STEPS);
+    train(loss, x, labels, true, kept, STEPS);
+    ck_assert_mem_eq(planned, again, sizeof planned);
+    for (int i = 0; i < STEPS; i++)
+        ck_assert_msg(fabsf(planned[i] - kept[i]) < 2e-3f * (1 + kept[i]), "step %d: %g and %g", i,
+            planned[i], kept[i]);
+    ck_assert_float_gt(planned[0], 2.0f);
+    ck_assert_float_lt(planned[STEPS - 1], planned[0] / 2);
+}
+END_TEST
+
+START_TEST(a_nan_stops_the_update_and_is_found) {
+    mica_value *x, *labels, *loss = small_network(&x, &labels);
+    mica_model *model = make_model(3);
+    mica_optimizer sgd = {.learning_rate = 0.1f, .momentum = 0.9f};
+    mica_program_options options = {.loss = loss, .optimizer = &sgd};
+    mica_program *program = NULL, *kept = NULL;
+    OK(mica_program_create(model, &options, &program));
+    float in[33 * 20] = {0}, before[20 * 31], after[20 * 31], total;
+    int32_t classes[33] = {0};
+    in[77] = NAN;
+    OK(mica_program_write(program, x, in, sizeof in));
+    OK(mica_program_write(program, labels, classes, sizeof classes));
+    mica_value *w0 = mica_model_parameter(model, 0);
+    OK(mica_model_read(model, w0, before, 20 * 31));
+    OK(mica_program_run(program));
+    OK(mica_program_gradient_norms(program, NULL, 0, &total));
+    ck_assert(!isfinite(total));
+    OK(mica_model_read(model, w0, after, 20 * 31));
+    ck_assert_mem_eq(before, after, sizeof before);
+    options.keep_all = true;
+    OK(mica_program_create(model, &options, &kept));
+    const mica_value *value;
+    const char *where;
+    for (int round = 0; round < 2; round++) {
+        OK(mica_program_write(kept, x, in, sizeof in));
+        OK(mica_program_write(kept, labels, classes, sizeof classes));
+        OK(mica_program_run(kept));
+        OK(mica_program_find_nonfinite(kept, &value, &where));
+        if (round == 0) {
+            ck_assert_ptr_eq(value, x);
+            in[77] = 0;
+        } else {
+            ck_assert_ptr_null(value);
+        }
+    }
+    ck_assert_int_eq(mica_program_find_nonfinite(program, &value, &where), MICA_E_INVALID);
+    mica_program_destroy(&kept);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+START_TEST(wrong_use_is_refused) {
+    mica_value *x, *labels, *loss = small_network(&x, &labels);
+    mica_model *model = make_model(1);
+    mica_program *program = NULL;
+    ck_assert_int_eq(
+        mica_program_create(model, &(mica_program_options){0}, &program), MICA_E_INVALID);
+    ck_assert_int_eq(mica_program_create(model,
+                         &(mica_program_options){
+                             .loss = loss, .optimizer = &(mica_optimizer){.learning_rate = -1}},
+                         &program),
+        MICA_E_INVALID);
+    OK(mica_program_create(model, &(mica_program_options){.loss = loss}, &program));
+    float data[4] = {0};
+    ck_assert_int_eq(mica_program_write(program, x, data, sizeof data), MICA_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "(33, 20)"));
+    ck_assert_int_eq(mica_program_write(program, loss, data, sizeof data), MICA_E_INVALID);
+    ck_assert_int_eq(mica_program_read(program, x, data, sizeof data), MICA_E_INVALID);
+    ck_assert_int_eq(mica_program_gradient_norms(program, NULL, 0, data), MICA_E_INVALID);
+    ck_assert_int_eq(mica_model_write(model, x, data, 4), MICA_E_INVALID);
+    ck_assert_int_eq(
+        mica_model_write(model, mica_model_parameter(model, 0), data, 4), MICA_E_INVALID);
+    ck_assert_ptr_null(mica_model_parameter(model, 99));
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+    ck_assert_ptr_null(mica_relu(NULL));
+    ck_assert_ptr_null(mica_input(graph, "x", MICA_F32, MICA_SHAPE(2))); /* taken */
+    ck_assert_int_eq(mica_graph_status(graph), MICA_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "taken"));
+    ck_assert_ptr_null(mica_input(graph, "z", MICA_F32, MICA_SHAPE(0)));
+    ck_assert_int_eq(mica_model_create(graph, device, 1, &model), MICA_E_INVALID);
+}
+END_TEST
+
+int main(int argc, char **argv) {
+    device_name = argc > 1 ? argv[1] : "auto";
+    mica_device *probe;
+    if (mica_device_open(device_name, &probe) != MICA_OK) {
+        printf("skipped: %s\n", mica_last_error());
+        return 77;
+    }
+    mica_device_destroy(&probe);
+    Suite *suite = suite_create("graph");
+    TCase *tests = tcase_create("graph");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, a_value_used_twice_gets_the_sum_of_both_gradients);
+    tcase_add_test(tests, unreachable_parameters_are_named);
+    tcase_add_test(tests, gradients_may_be_inputs_or_shared);
+    tcase_add_loop_test(
+        tests, optimizers_match_the_double_reference, 0, sizeof optimizers / sizeof *optimizers);
+    tcase_add_test(tests, plans_with_and_without_reuse_agree_and_repeat_bit_for_bit);
+    tcase_add_test(tests, a_nan_stops_the_update_and_is_found);
+    tcase_add_test(tests, wrong_use_is_refused);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* drivers' threads do not survive a fork */
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

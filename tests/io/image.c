@@ -1,0 +1,254 @@
+/* PNG files of every kind, damaged ones, and what becomes of a picture as a network's input. */
+#include "tests/io/temp.h"
+
+#include <math.h>
+#include <mica/io.h>
+#include <png.h>
+#include <stdlib.h>
+
+/* Writes a 5 x 3 PNG whose sample c of pixel (x, y) is (x * 31 + y * 57 + c * 83) % 2^depth, or its
+ * high byte if depth is 16. */
+static const char *png_write(int colour, int depth, int interlace) {
+    const char *path = temp_path("t.png");
+    FILE *file = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    ck_assert(file && png && info);
+    if (setjmp(png_jmpbuf(png)))
+        ck_abort_msg("libpng refused to write");
+    png_init_io(png, file);
+    png_set_IHDR(png, info, 5, 3, depth, colour, interlace, PNG_COMPRESSION_TYPE_DEFAULT,
+        PNG_FILTER_TYPE_DEFAULT);
+    png_color palette[16];
+    for (int i = 0; i < 16; i++)
+        palette[i] = (png_color){(png_byte)(i * 16), (png_byte)(255 - i), (png_byte)(i * 3)};
+    if (colour == PNG_COLOR_TYPE_PALETTE)
+        png_set_PLTE(png, info, palette, 1 << depth);
+    png_write_info(png, info);
+    int channels = png_get_channels(png, info);
+    png_byte rows[3][5 * 4 * 2] = {{0}};
+    png_bytep row[3] = {rows[0], rows[1], rows[2]};
+    for (int y = 0; y < 3; y++)
+        for (int s = 0; s < 5 * channels; s++) {
+            int value = s / channels * 31 + y * 57 + s % channels * 83;
+            if (depth == 16)
+                rows[y][2 * s] = rows[y][2 * s + 1] = (png_byte)value;
+            else if (depth == 8)
+                rows[y][s] = (png_byte)value;
+            else
+                rows[y][s * depth / 8] |=
+                    (png_byte)((value & ((1 << depth) - 1)) << (8 - depth - s * depth % 8));
+        }
+    png_write_image(png, row);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    fclose(file);
+    return path;
+}
+
+static uint8_t stored(int x, int y, int c, int depth) {
+    int largest = depth == 16 ? 255 : (1 << depth) - 1;
+    return (uint8_t)(((x * 31 + y * 57 + c * 83) & largest) * 255 / largest);
+}
+
+START_TEST(every_kind) {
+    static const struct {
+        int colour, depth, channels;
+    } kinds[] = {{PNG_COLOR_TYPE_GRAY, 1, 1}, {PNG_COLOR_TYPE_GRAY, 2, 1},
+        {PNG_COLOR_TYPE_GRAY, 4, 1}, {PNG_COLOR_TYPE_GRAY, 8, 1}, {PNG_COLOR_TYPE_GRAY, 16, 1},
+        {PNG_COLOR_TYPE_RGB, 8, 3}, {PNG_COLOR_TYPE_RGB, 16, 3}};
+    for (size_t k = 0; k < 2 * (sizeof kinds / sizeof *kinds); k++) {
+        int colour = kinds[k / 2].colour, depth = kinds[k / 2].depth;
+        mica_image image;
+        ck_ok(mica_image_read_png(png_write(colour, depth, k % 2), &image));
+        ck_assert_int_eq(image.channels, kinds[k / 2].channels);
+        ck_assert_int_eq(image.height, 3);
+        ck_assert_int_eq(image.width, 5);
+        const uint8_t *pixel = image.pixels;
+        for (int y = 0; y < 3; y++)
+            for (int x = 0; x < 5; x++)
+                for (int c = 0; c < image.channels; c++)
+                    ck_assert_int_eq(*pixel++, stored(x, y, c, depth));
+        mica_image_free(&image);
+        ck_assert_ptr_null(image.pixels);
+        mica_image_free(&image);
+    }
+}
+END_TEST
+
+START_TEST(palette_and_alpha) {
+    mica_image image;
+    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_PALETTE, 4, 0), &image));
+    ck_assert_int_eq(image.channels, 3);
+    ck_assert_int_eq(image.pixels[0], 0);
+    ck_assert_int_eq(image.pixels[1], 255);
+    ck_assert_int_eq(image.pixels[3], 15 * 16); /* 31 % 16 */
+    ck_assert_int_eq(image.pixels[5], 15 * 3);
+    mica_image_free(&image);
+
+    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_GRAY_ALPHA, 8, 0), &image));
+    ck_assert_int_eq(image.channels, 1);
+    ck_assert_int_eq(image.pixels[0], 172); /* black of opacity 83 / 255 over white */
+    mica_image_free(&image);
+    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_RGB_ALPHA, 8, 0), &image));
+    ck_assert_int_eq(image.channels, 3);
+    mica_image_free(&image);
+}
+END_TEST
+
+static mica_status read_png(const char *path) {
+    mica_image image = {0};
+    mica_status status = mica_image_read_png(path, &image);
+    mica_image_free(&image);
+    return status;
+}
+
+START_TEST(damaged) {
+    char bytes[4096];
+    FILE *file = fopen(png_write(PNG_COLOR_TYPE_RGB, 8, 1), "rb");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    ck_refused(read_png(temp_path("none.png")), MICA_E_NOT_FOUND, "none.png: No such file");
+    ck_refused(read_png(temp_path("")), MICA_E_INVALID, "not a file");
+    ck_refused(read_png(temp_write("x.png", "GIF89a--", 8)), MICA_E_FORMAT, "wanted a PNG picture");
+    for (size_t cut = 0; cut < size; cut++)
+        ck_refused(read_png(temp_write("t.png", bytes, cut)), MICA_E_FORMAT, "t.png: ");
+    for (size_t at = 0; at < size; at++) {
+        bytes[at] ^= 0x41;
+        mica_status status = read_png(temp_write("t.png", bytes, size));
+        bytes[at] ^= 0x41;
+        ck_assert(status == MICA_OK || status == MICA_E_FORMAT);
+    }
+}
+END_TEST
+
+START_TEST(too_large) {
+    png_byte header[33] = {137, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0, 13, 'I', 'H', 'D', 'R', 0,
+        1, 0, 0, 0, 1, 0, 0, 8, 2, 0, 0, 0, 0xf8, 0x62, 0xea, 0x0e};
+    unsigned long sum = 0xffffffff; /* CRC-32 of the type and the data */
+    for (int i = 12; i < 29; i++) {
+        sum ^= header[i];
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum >> 1 ^ (sum & 1 ? 0xedb88320 : 0);
+    }
+    for (int i = 0; i < 4; i++)
+        header[29 + i] = (png_byte)(~sum >> (24 - 8 * i));
+    char file[53] = {0};
+    memcpy(file, header, 33);
+    memcpy(file + 33, "\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND", 20);
+    ck_refused(read_png(temp_write("t.png", file, sizeof file)), MICA_E_FORMAT,
+        "65536 x 65536 pixels: wanted at most 67108864");
+}
+END_TEST
+
+START_TEST(fit_keeps_exact) {
+    uint8_t pixels[28 * 28];
+    for (int i = 0; i < 28 * 28; i++)
+        pixels[i] = (uint8_t)(i * 7);
+    mica_image image = {28, 28, 1, pixels};
+    float values[28 * 28];
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(28, 28, 1), false, 1.0f / 255, values));
+    for (int i = 0; i < 28 * 28; i++)
+        ck_assert_float_eq(values[i], (float)pixels[i] * (1.0f / 255));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(28, 28, 1), true, 1, values));
+    for (int i = 0; i < 28 * 28; i++)
+        ck_assert_float_eq(values[i], (float)(255 - pixels[i]));
+}
+END_TEST
+
+START_TEST(fit_colours) {
+    uint8_t pixels[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 77, 77, 77};
+    mica_image image = {1, 4, 3, pixels};
+    float values[12];
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 1), false, 1, values));
+    ck_assert_float_eq_tol(values[0], 0.299f * 255, 1e-3f);
+    ck_assert_float_eq_tol(values[1], 0.587f * 255, 1e-3f);
+    ck_assert_float_eq_tol(values[2], 0.114f * 255, 1e-3f);
+    ck_assert_float_eq(values[3], 77);
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 3), false, 1, values));
+    for (int i = 0; i < 12; i++)
+        ck_assert_float_eq(values[i], pixels[i]);
+    mica_image grey = {1, 2, 1, pixels};
+    ck_ok(mica_image_fit(&grey, MICA_SHAPE(1, 2, 3), false, 1, values));
+    ck_assert(values[0] == 255 && values[1] == 255 && values[2] == 255 && values[3] == 0);
+}
+END_TEST
+
+START_TEST(fit_crops_and_shrinks) {
+    /* 4 x 8: a bright square in the middle, which is what a square crop keeps */
+    uint8_t pixels[4 * 8];
+    for (int i = 0; i < 4 * 8; i++)
+        pixels[i] = i % 8 >= 2 && i % 8 < 6 ? 200 : 10;
+    mica_image image = {4, 8, 1, pixels};
+    float values[64];
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(2, 2, 1), false, 1, values));
+    for (int i = 0; i < 4; i++)
+        ck_assert_float_eq_tol(values[i], 200, 1e-3f);
+    /* a ramp from 0 to 70 halved by the triangle 1/8 3/8 3/8 1/8: linear again inside; at the edge
+     * the triangle is cut: (0 * 3 + 10 * 3 + 20) / 7 */
+    uint8_t ramp[] = {0, 10, 20, 30, 40, 50, 60, 70};
+    mica_image line = {1, 8, 1, ramp};
+    ck_ok(mica_image_fit(&line, MICA_SHAPE(2, 16, 1), false, 1, values));
+    ck_assert_float_eq_tol(values[0], 0, 1e-4f);
+    ck_assert_float_eq_tol(values[1], 2.5f, 1e-4f);
+    ck_assert_float_eq_tol(values[2], 7.5f, 1e-4f);
+    ck_assert_float_eq_tol(values[15], 70, 1e-4f);
+    uint8_t square[64];
+    for (int i = 0; i < 64; i++)
+        square[i] = ramp[i % 8];
+    mica_image field = {8, 8, 1, square};
+    ck_ok(mica_image_fit(&field, MICA_SHAPE(4, 4, 1), false, 1, values));
+    ck_assert_float_eq_tol(values[0], 50.0f / 7, 1e-4f);
+    ck_assert_float_eq_tol(values[1], 25, 1e-4f);
+    ck_assert_float_eq_tol(values[2], 45, 1e-4f);
+    ck_assert_float_eq_tol(values[7], 70 - 50.0f / 7, 1e-4f);
+    ck_ok(mica_image_fit(&field, MICA_SHAPE(1, 1, 1), false, 1, values));
+    ck_assert_float_eq_tol(values[0], 35, 1e-4f);
+}
+END_TEST
+
+START_TEST(fit_odd_sizes) {
+    uint8_t pixels[1000 * 3];
+    memset(pixels, 99, sizeof pixels);
+    static float values[60 * 60 * 3];
+    static const int sizes[][2] = {{1, 1}, {1, 1000}, {1000, 1}, {31, 32}, {7, 3}, {33, 17}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int out = 1; out <= 60; out += out < 4 ? 1 : 28)
+            for (int tall = 0; tall < 2; tall++) {
+                mica_image image = {sizes[i][0], sizes[i][1], 3, pixels};
+                mica_shape shape = MICA_SHAPE(tall ? out : 5, tall ? 5 : out, 3);
+                ck_ok(mica_image_fit(&image, shape, false, 1, values));
+                for (int64_t k = 0; k < mica_shape_count(shape); k++)
+                    ck_assert_float_eq_tol(values[k], 99, 1e-3f);
+            }
+}
+END_TEST
+
+START_TEST(fit_refused) {
+    uint8_t pixel = 0;
+    float value;
+    mica_image image = {1, 1, 1, &pixel};
+    ck_refused(mica_image_fit(&image, MICA_SHAPE(64), false, 1, &value), MICA_E_INVALID, "(64)");
+    ck_refused(mica_image_fit(&image, MICA_SHAPE(8, 8, 2), false, 1, &value), MICA_E_INVALID,
+        "(8, 8, 2): wanted (height, width, 1)");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("image");
+    TCase *tests = tcase_create("image");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, temp_make, temp_remove);
+    tcase_add_test(tests, every_kind);
+    tcase_add_test(tests, palette_and_alpha);
+    tcase_add_test(tests, damaged);
+    tcase_add_test(tests, too_large);
+    tcase_add_test(tests, fit_keeps_exact);
+    tcase_add_test(tests, fit_colours);
+    tcase_add_test(tests, fit_crops_and_shrinks);
+    tcase_add_test(tests, fit_odd_sizes);
+    tcase_add_test(tests, fit_refused);
+    suite_add_tcase(suite, tests);
+    return temp_run(suite);
+}
