@@ -2,10 +2,15 @@
  *
  * Element i takes word i % 4 of Philox with the counter (i / 4, stream, step) and the model's key;
  * the number is the word's upper 24 bits.
- * Bindings: 0 x; 1 the step number and the key, two words each, low word first; 2 y, which may be x.
+ *
+ * Bindings: 0 x; 1 the step number and the key, two words each, low word first; 2 y, which may be
+ * x.
+ *
  * Mapping: a group works through per_group consecutive elements, a work-item through 4 * WIDTH at
- * once, that is WIDTH generators; any local size in x. Constants: WIDTH 1, 4, 8 or 16.
- * Limits: n < 2^31, per_group is a multiple of 4 * WIDTH. Parameters: as below. */
+ * once, that is WIDTH generators; any local size in x.
+ *
+ * Constants: WIDTH 1, 4, 8 or 16. Limits: n < 2^31, per_group is a multiple of 4 * WIDTH.
+ * Parameters: as below. */
 #include "philox.h"
 #include "rows.h"
 
@@ -24,8 +29,8 @@ typedef struct {
     float factor;
 } dropout_params;
 
-KERNEL dropout_fwd(__global const float *x, __global const uint *step, __global float *y,
-    const dropout_params p) {
+__kernel GROUP_SIZE void dropout_fwd(
+    __global const float *x, __global const uint *step, __global float *y, const dropout_params p) {
     const uint begin = get_group_id(0) * p.per_group, end = min(p.n, begin + p.per_group);
     for (uint i = begin + get_local_id(0) * 4 * WIDTH; i < end; i += LOCAL_X * 4 * WIDTH) {
         uvec word0 = i / 4 + LANES_UNSIGNED, word1 = (uvec)(p.stream), word2 = (uvec)(step[0]),

@@ -1,11 +1,16 @@
 /* Runs a program of elementwise steps (cl/elementwise_table.h) on up to 6 inputs.
  *
- * Bindings: the inputs, then the output of n elements, which may lie over an input read in FULL mode.
+ * Bindings: the inputs, then the output of n elements, which may lie over an input read in FULL
+ * mode.
+ *
  * Mapping: a group works through per_group consecutive elements, a work-item through WIDTH at once;
  * any local size in x.
+ *
  * Constants: WIDTH 1, 4, 8 or 16 elements; INPUTS; MODES, 4 bits an input; STEPS; STEP0 .. STEP7,
  * each row | a << 8 | b << 16 | c << 24. All fold, so that each program is straight-line code.
+ *
  * Limits: n < 2^31; per_group is a multiple of WIDTH. No element outside a buffer is touched.
+ *
  * Parameters: as below; div, mod and inner of each input are explained at the modes, k is the
  * immediate of each step. */
 #include "elementwise_apply.h"
@@ -67,8 +72,8 @@ void store(__global float *y, vec v, uint i, uint count) {
         r[j] = load(x##j, MODES >> 4 * j & 15, p.div[j], p.mod[j], p.inner[j], i, count);
 #define RUN(s)                                                                                     \
     if (s < STEPS)                                                                                 \
-        r[INPUTS + s] = apply(                                                                     \
-            STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255], r[STEP##s >> 24 & 255], p.k[s]);
+        r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
+            r[STEP##s >> 24 & 255], p.k[s]);
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(LOCAL_X, LOCAL_Y, LOCAL_Z))) void
 KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,

@@ -2,9 +2,9 @@
  *
  *     ELEMENTWISE_FUNCTION(apply, float16)
  *
- * defines float16 apply(int row, float16 a, float16 b, float16 c, float k): the value of that row of
- * the table, or a where there is no such row (so -1 is "no activation"). The row is meant to be a
- * compile-time constant, which leaves one formula of the switch. In GLSL the type is float. */
+ * defines float16 apply(int row, float16 a, float16 b, float16 c, float k): the value of that row
+ * of the table, or a where there is no such row (so -1 is "no activation"). The row is meant to be
+ * a compile-time constant, which leaves one formula of the switch. In GLSL the type is float. */
 #ifndef MICA_ELEMENTWISE_APPLY_H
 #define MICA_ELEMENTWISE_APPLY_H
 
@@ -40,9 +40,7 @@
 #define ELEMENTWISE_FUNCTION(function, type)                                                       \
     type function(int row, type a, type b, type c, float k) {                                      \
         ELEMENTWISE_TYPE(type)                                                                     \
-        switch (row) {                                                                             \
-            MICA_ELEMENTWISE_ROWS(ELEMENTWISE_CASE)                                                \
-        }                                                                                          \
+        switch (row) { MICA_ELEMENTWISE_ROWS(ELEMENTWISE_CASE) }                                   \
         return a;                                                                                  \
     }
 

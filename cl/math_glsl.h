@@ -1,7 +1,7 @@
 /* exp, log, log1p and tanh for GLSL, within about 4 units in the last place. Vulkan allows its own
  * exp an error that grows with |x|, its log an absolute one near 1, and its tanh almost anything;
- * drivers use that freedom. All take and give NaN and infinities as C does; numbers below 2^-126 may
- * count as 0. */
+ * drivers use that freedom. All take and give NaN and infinities as C does; numbers below 2^-126
+ * may count as 0. */
 #ifndef MICA_MATH_GLSL_H
 #define MICA_MATH_GLSL_H
 

@@ -1,10 +1,12 @@
-/* The gradient of a maximum along one dimension of (outer, size, inner): g at the first element that
- * equals the maximum (or is NaN), 0 elsewhere.
+/* The gradient of a maximum along one dimension of (outer, size, inner): g at the first element
+ * that equals the maximum (or is NaN), 0 elsewhere.
  *
  * Bindings: 0 a, 1 the maxima, 2 their gradient g (both outer * inner), 3 the gradient of a.
+ *
  * Mapping: LANES work-items search an output's elements, then fill in its gradient. With ROWS
  * (inner = 1) lanes lie along x and outputs along y, else the other way round, so that neighbours
  * read neighbours. A group works through per_group consecutive outputs.
+ *
  * Constants: ROWS. Limits: local sizes powers of two; fewer than 2^31 elements.
  * Parameters: as below; outputs is outer * inner. */
 typedef struct {

@@ -1,20 +1,24 @@
 /* Sums, maxima and sums of squares along one dimension of (outer, size, inner), in a fixed order.
- * A dimension may be cut into `parts` of `part` elements, whose results (outer, parts, inner) another launch
- * reduces.
+ * A dimension may be cut into `parts` of `part` elements, whose results (outer, parts, inner)
+ * another launch reduces.
  *
  * reduce_fwd_rows: inner = 1. A unit is a part of a row; its elements are spread over the LOCAL_X
  * lanes of one of the LOCAL_Y rows of a group.
  * reduce_fwd_columns: a unit is LOCAL_X * WIDTH neighbouring columns of a part; its rows are spread
  * over LOCAL_Y.
- * In both a group works through per_group consecutive units, and a work-item takes WIDTH elements at
- * once. Sums are made block by block, so that rounding errors grow with the number of blocks and
+ * In both a group works through per_group consecutive units, and a work-item takes WIDTH elements
+ * at once. Sums are made block by block, so that rounding errors grow with the number of blocks and
  * with the size of a block, not with their product.
  *
- * Bindings: 0 input, 1 output. Parameters: as below; units are those of all groups together, chunks
- * the units of columns side by side; the result is multiplied with scale.
- * Constants: WIDTH 1, 4, 8 or 16; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of squares; ROOT:
- * the square root of the result. Limits: LOCAL_X and LOCAL_Y powers of two; fewer than 2^31 elements;
- * both local sizes are 1 where WIDTH is not. */
+ * Bindings: 0 input, 1 output.
+ *
+ * Constants: WIDTH 1, 4, 8 or 16; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of squares;
+ * ROOT: the square root of the result.
+ *
+ * Limits: LOCAL_X and LOCAL_Y are powers of two, and 1 where WIDTH is not; fewer than 2^31 elements.
+ *
+ * Parameters: as below; units are those of all groups together, chunks the units side by side; the
+ * result is multiplied with scale. */
 #include "rows.h"
 
 #define BLOCK 64
@@ -61,7 +65,8 @@ float combine_items(float v, __local float *pool, uint me, uint index, uint coun
     return v;
 }
 
-KERNEL reduce_fwd_rows(__global const float *x, __global float *y, const reduce_params p) {
+__kernel GROUP_SIZE void reduce_fwd_rows(
+    __global const float *x, __global float *y, const reduce_params p) {
     __local float pool[LOCAL_X * LOCAL_Y];
     const uint lane = get_local_id(0), row = get_local_id(1);
     const uint begin = get_group_id(0) * p.per_group, end = min(p.units, begin + p.per_group);
@@ -87,7 +92,8 @@ KERNEL reduce_fwd_rows(__global const float *x, __global float *y, const reduce_
     }
 }
 
-KERNEL reduce_fwd_columns(__global const float *x, __global float *y, const reduce_params p) {
+__kernel GROUP_SIZE void reduce_fwd_columns(
+    __global const float *x, __global float *y, const reduce_params p) {
     __local float pool[LOCAL_X * LOCAL_Y];
     const uint column = get_local_id(0), row = get_local_id(1);
     const uint begin = get_group_id(0) * p.per_group, end = min(p.units, begin + p.per_group);

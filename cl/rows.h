@@ -28,13 +28,14 @@ typedef int ivec;
 #define LANE       ((uint)get_local_id(0))
 #define ROW_LANE   ((uint)get_local_id(1))
 
-/* This group's rows. All lanes take part in each turn, for the sake of barriers; those without a
- * row of their own repeat the last and store nothing. */
+/* This group's rows. All lanes take part in each turn, for the sake of barriers; those that have no
+ * row left get the last, with no elements. */
 #define FOR_ROWS(first, count)                                                                     \
     for (uint first = (uint)get_group_id(0) * LOCAL_Y; first < (count);                            \
          first += (uint)get_num_groups(0) * LOCAL_Y)
-#define ROW_IS_LIVE(first, count) ((first) + ROW_LANE < (count))
-#define ROW_OF(first, count)      min((first) + ROW_LANE, (count)-1)
+#define ROW_IS_LIVE(first, count)   ((first) + ROW_LANE < (count))
+#define ROW_OF(first, count)        min((first) + ROW_LANE, (count)-1)
+#define SIZE_OF(first, count, size) (ROW_IS_LIVE(first, count) ? (size) : 0)
 
 /* This lane's parts of a row. */
 #define FOR_PARTS(at, size) for (uint at = LANE * WIDTH; at < (size); at += LOCAL_X * WIDTH)

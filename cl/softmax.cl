@@ -16,32 +16,32 @@ __kernel GROUP_SIZE void softmax_fwd(
     __global const float *x, __global float *y, const softmax_params p) {
     POOL(pool)
     FOR_ROWS(first, p.rows) {
-        const bool live = ROW_IS_LIVE(first, p.rows);
+        const uint size = SIZE_OF(first, p.rows, p.size);
         const uint start = ROW_OF(first, p.rows) * p.size;
         vec tops = -INFINITY;
-        FOR_PARTS(at, p.size)
-        tops = max(tops, part_load(x + start, at, p.size, -INFINITY));
+        FOR_PARTS(at, size) {
+            tops = max(tops, part_load(x + start, at, size, -INFINITY));
+        }
         const float top = lanes_max(vec_max(tops), pool);
         vec sums = 0;
-        FOR_PARTS(at, p.size) {
-            const vec e = exp(part_load(x + start, at, p.size, -INFINITY) - top);
+        FOR_PARTS(at, size) {
+            const vec e = exp(part_load(x + start, at, size, -INFINITY) - top);
             sums += e;
 #if !LOG
-            if (live)
-                part_store(e, y + start, at, p.size);
+            part_store(e, y + start, at, size);
 #endif
         }
         const float sum = lanes_sum(vec_sum(sums), pool);
-        if (!live)
-            continue;
 #if LOG
         const float shift = log(sum);
-        FOR_PARTS(at, p.size)
-        part_store(part_load(x + start, at, p.size, 0) - top - shift, y + start, at, p.size);
+        FOR_PARTS(at, size) {
+            part_store(part_load(x + start, at, size, 0) - top - shift, y + start, at, size);
+        }
 #else
         const float factor = 1 / sum;
-        FOR_PARTS(at, p.size)
-        part_store(part_load(y + start, at, p.size, 0) * factor, y + start, at, p.size);
+        FOR_PARTS(at, size) {
+            part_store(part_load(y + start, at, size, 0) * factor, y + start, at, size);
+        }
 #endif
     }
 }
@@ -50,20 +50,18 @@ __kernel GROUP_SIZE void softmax_bwd(
     __global const float *y, __global const float *dy, __global float *dx, const softmax_params p) {
     POOL(pool)
     FOR_ROWS(first, p.rows) {
-        const bool live = ROW_IS_LIVE(first, p.rows);
+        const uint size = SIZE_OF(first, p.rows, p.size);
         const uint start = ROW_OF(first, p.rows) * p.size;
         vec sums = 0;
-        FOR_PARTS(at, p.size) {
-            const vec g = part_load(dy + start, at, p.size, 0);
-            sums += LOG ? g : g * part_load(y + start, at, p.size, 0);
+        FOR_PARTS(at, size) {
+            const vec g = part_load(dy + start, at, size, 0);
+            sums += LOG ? g : g * part_load(y + start, at, size, 0);
         }
         const float sum = lanes_sum(vec_sum(sums), pool);
-        if (!live)
-            continue;
-        FOR_PARTS(at, p.size) {
-            const vec g = part_load(dy + start, at, p.size, 0);
-            const vec f = part_load(y + start, at, p.size, 0);
-            part_store(LOG ? g - exp(f) * sum : f * (g - sum), dx + start, at, p.size);
+        FOR_PARTS(at, size) {
+            const vec g = part_load(dy + start, at, size, 0);
+            const vec f = part_load(y + start, at, size, 0);
+            part_store(LOG ? g - exp(f) * sum : f * (g - sum), dx + start, at, size);
         }
     }
 }

@@ -25,19 +25,20 @@ __kernel GROUP_SIZE void softmax_cross_entropy_fwd(__global const float *x,
     POOL(pool)
     FOR_ROWS(first, p.rows) {
         const uint row = ROW_OF(first, p.rows), start = row * p.size;
+        const uint size = SIZE_OF(first, p.rows, p.size);
         vec tops = -INFINITY;
-        FOR_PARTS(at, p.size)
-        tops = max(tops, part_load(x + start, at, p.size, -INFINITY));
+        FOR_PARTS(at, size)
+        tops = max(tops, part_load(x + start, at, size, -INFINITY));
         const float top = lanes_max(vec_max(tops), pool);
         vec sums = 0;
 #if DENSE
         vec weights = 0, dots = 0;
 #endif
-        FOR_PARTS(at, p.size) {
-            const vec shifted = part_load(x + start, at, p.size, -INFINITY) - top;
+        FOR_PARTS(at, size) {
+            const vec shifted = part_load(x + start, at, size, -INFINITY) - top;
             sums += exp(shifted);
 #if DENSE
-            const vec t = part_load(labels + start, at, p.size, 0);
+            const vec t = part_load(labels + start, at, size, 0);
             weights += t;
             dots += select(t * shifted, (vec)0, t == 0);
 #endif

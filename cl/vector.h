@@ -26,4 +26,6 @@ typedef float vec;
 #define vec_sum(a)         (a)
 #endif
 
+#define KERNEL __kernel __attribute__((reqd_work_group_size(LOCAL_X, LOCAL_Y, LOCAL_Z))) void
+
 #endif

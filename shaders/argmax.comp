@@ -34,9 +34,9 @@ ivec2 better(ivec2 a, ivec2 b) {
 void main() {
     const uint mine = ROW_LANE * gl_WorkGroupSize.x + LANE;
     FOR_ROWS(first, p.rows) {
-        const uint row = ROW_OF(first, p.rows);
+        const uint row = ROW_OF(first, p.rows), size = SIZE_OF(first, p.rows, p.size);
         ivec2 best = ivec2(-0x7fffffff - 1, 0x7fffffff);
-        FOR_PARTS(at, p.size)
+        FOR_PARTS(at, size)
             best = better(best, ivec2(rank_of(x[row * p.size + at]), int(at)));
         candidates[mine] = best;
         for (uint lanes = gl_WorkGroupSize.x / 2; lanes > 0; lanes /= 2) {

@@ -8,13 +8,14 @@ layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
 #define LANE     gl_LocalInvocationID.x
 #define ROW_LANE gl_LocalInvocationID.y
 
-// This group's rows. All lanes take part in each turn, for the sake of barriers; those without a
-// row of their own repeat the last and store nothing.
+// This group's rows. All lanes take part in each turn, for the sake of barriers; those that have no
+// row left get the last, with no elements.
 #define FOR_ROWS(first, count)                                                                     \
     for (uint first = gl_WorkGroupID.x * gl_WorkGroupSize.y; first < (count);                      \
          first += gl_NumWorkGroups.x * gl_WorkGroupSize.y)
-#define ROW_IS_LIVE(first, count) ((first) + ROW_LANE < (count))
-#define ROW_OF(first, count)      min((first) + ROW_LANE, (count)-1)
+#define ROW_IS_LIVE(first, count)   ((first) + ROW_LANE < (count))
+#define ROW_OF(first, count)        min((first) + ROW_LANE, (count) - 1)
+#define SIZE_OF(first, count, size) (ROW_IS_LIVE(first, count) ? (size) : 0)
 
 #define FOR_PARTS(at, size) for (uint at = LANE; at < (size); at += gl_WorkGroupSize.x)
 

@@ -22,29 +22,27 @@ layout(std430, binding = 1) buffer Y { float y[]; };
 
 void main() {
     FOR_ROWS(first, p.rows) {
-        const bool live = ROW_IS_LIVE(first, p.rows);
+        const uint size = SIZE_OF(first, p.rows, p.size);
         const uint start = ROW_OF(first, p.rows) * p.size;
         float top = -INFINITY;
-        FOR_PARTS(at, p.size)
+        FOR_PARTS(at, size)
             top = max(top, x[start + at]);
         top = lanes_max(top);
         float sum = 0.0;
-        FOR_PARTS(at, p.size) {
+        FOR_PARTS(at, size) {
             const float e = mica_exp(x[start + at] - top);
             sum += e;
-            if (live && LOG == 0)
+            if (LOG == 0)
                 y[start + at] = e;
         }
         sum = lanes_sum(sum);
-        if (!live)
-            continue;
         if (LOG != 0) {
             const float shift = mica_log(sum);
-            FOR_PARTS(at, p.size)
+            FOR_PARTS(at, size)
                 y[start + at] = x[start + at] - top - shift;
         } else {
             const float factor = 1.0 / sum;
-            FOR_PARTS(at, p.size)
+            FOR_PARTS(at, size)
                 y[start + at] *= factor;
         }
     }
@@ -58,15 +56,13 @@ layout(std430, binding = 2) writeonly buffer DX { float dx[]; };
 
 void main() {
     FOR_ROWS(first, p.rows) {
-        const bool live = ROW_IS_LIVE(first, p.rows);
+        const uint size = SIZE_OF(first, p.rows, p.size);
         const uint start = ROW_OF(first, p.rows) * p.size;
         float sum = 0.0;
-        FOR_PARTS(at, p.size)
+        FOR_PARTS(at, size)
             sum += LOG != 0 ? dy[start + at] : dy[start + at] * y[start + at];
         sum = lanes_sum(sum);
-        if (!live)
-            continue;
-        FOR_PARTS(at, p.size) {
+        FOR_PARTS(at, size) {
             const float g = dy[start + at], f = y[start + at];
             dx[start + at] = LOG != 0 ? g - mica_exp(f) * sum : f * (g - sum);
         }

@@ -33,12 +33,13 @@ layout(std430, binding = 3) writeonly buffer State { float state[]; };
 void main() {
     FOR_ROWS(first, p.rows) {
         const uint row = ROW_OF(first, p.rows), start = row * p.size;
+        const uint size = SIZE_OF(first, p.rows, p.size);
         float top = -INFINITY;
-        FOR_PARTS(at, p.size)
+        FOR_PARTS(at, size)
             top = max(top, x[start + at]);
         top = lanes_max(top);
         float sum = 0.0, weight = 0.0, dot_ = 0.0;
-        FOR_PARTS(at, p.size) {
+        FOR_PARTS(at, size) {
             const float shifted = x[start + at] - top;
             sum += mica_exp(shifted);
             if (DENSE != 0) {

@@ -13,6 +13,8 @@ static const struct {
     const char *help;
 } commands[] = {
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
+    {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
+    {"bench", mica_cli_bench, "the time of reference workloads"},
     {"devices", mica_cli_devices, "the devices of this machine"},
 };
 

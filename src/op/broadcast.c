@@ -126,7 +126,7 @@ mica_value *mica_broadcast(mica_value *a, mica_shape shape) {
             if (stretched && left)
                 part.dim[shape.rank - 1 - i] = 1;
         }
-        a = mica_broadcast(a, part);
+        return mica_broadcast(mica_broadcast(a, part), shape);
     }
     broadcast_attrs attrs = {shape};
     return mica_node_build(&mica_op_broadcast, &attrs, &a, 1);

@@ -4,6 +4,13 @@
 #include "graph/model.h"
 #include "train/evaluate.h"
 
+#include <math.h>
+
+/* Without the sign that a NaN may have. */
+static double plain(float number) {
+    return isnan(number) ? (double)NAN : (double)number;
+}
+
 static mica_status repeat(mica_model *model, const mica_network *network, const mica_batch *batch,
     const mica_value **value, const char **where) {
     mica_program *program = NULL;
@@ -30,16 +37,16 @@ mica_status mica_diagnose(mica_model *model, const mica_network *network, const 
     mica_model_set_step(model, now, seed);
     if (status != MICA_OK)
         return mica_fail_in(status, "%s is not finite (loss %g), and looking for the cause failed",
-            when, (double)loss);
+            when, plain(loss));
     if (!value)
         return mica_fail(MICA_E_NUMERIC,
             "%s is not finite: loss %g, gradient norm %g, though every tensor is; lower the "
             "learning rate or set clip_norm",
-            when, (double)loss, (double)norm);
+            when, plain(loss), plain(norm));
     char shape[96];
     return mica_fail(MICA_E_NUMERIC,
         "%s is not finite: loss %g, gradient norm %g; the first such tensor is %s %s, computed by "
         "%s; lower the learning rate, set clip_norm or look at the data",
-        when, (double)loss, (double)norm, mica_value_name(value),
+        when, plain(loss), plain(norm), mica_value_name(value),
         mica_shape_text(mica_value_shape(value), shape, sizeof shape), where);
 }

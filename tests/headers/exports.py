@@ -9,7 +9,7 @@ import sys
 include, library = sys.argv[1:]
 declared = set()
 for header in pathlib.Path(include).glob('mica/*.h'):
-    declared.update(re.findall(r'MICA_API\b[^;(]*?(\w+)\(', header.read_text()))
+    declared.update(re.findall(r'^MICA_API\b[^;(]*?(\w+)\(', header.read_text(), re.M))
 table = subprocess.run(['nm', '-D', '--defined-only', '-P', library], check=True,
                        capture_output=True, text=True).stdout
 exported = {line.split()[0] for line in table.splitlines()}

@@ -201,5 +201,5 @@ uint32_t mica_opencl_group_multiple(opencl_device *device) {
         clReleaseKernel(instance);
     }
     mica_opencl_kernel_destroy(kernel);
-    return (uint32_t)multiple;
+    return multiple > 1 ? (uint32_t)multiple : 0;
 }

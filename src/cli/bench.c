@@ -1,0 +1,221 @@
+/* `mica bench`: the reference workloads, in time a training step. */
+#include "cli/cli.h"
+
+#include "base/mem.h"
+#include "base/text.h"
+#include "cli/measure.h"
+
+#include <mica/nn.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_start[] =
+    "usage: mica bench [--device D] [--steps N] [--json] [WORKLOAD...]\n"
+    "\n"
+    "Measures training steps of the reference workloads (all, if none is named) on random data\n"
+    "that is already on the device: forward, backward and SGD, float32. The time is the median\n"
+    "over about four seconds; each step ends with waiting for the device.\n"
+    "\n";
+static const char help_end[] =
+    "\n"
+    "  --device D   opencl:0, vulkan:0, a part of a name, gpu, cpu or auto (the default)\n"
+    "  --steps N    so many steps instead of about four seconds\n"
+    "  --json       one JSON object a workload, each on a line\n"
+    "  --help       this text\n";
+
+enum { STEPS_MIN = 5, STEPS_MAX = 100000, WARM_UP = 3 };
+static const double seconds_wanted = 4;
+
+/* ---- workloads ---- */
+
+/* A network that is built for measuring. */
+typedef struct network {
+    mica_value *input, *label, *loss;
+    int32_t classes;
+} network;
+
+static void classifier(network *net, mica_graph *graph, int64_t batch, int64_t features) {
+    net->classes = 10;
+    net->input = mica_input(graph, "input", MICA_F32, MICA_SHAPE(batch, features));
+    net->label = mica_input(graph, "label", MICA_I32, MICA_SHAPE(batch));
+}
+
+static void set_loss(network *net, mica_value *logits) {
+    net->loss = mica_mean(mica_softmax_cross_entropy(logits, net->label), NULL, 0, false);
+}
+
+static void build_softmax(network *net, mica_graph *graph, int64_t batch) {
+    classifier(net, graph, batch, 784);
+    set_loss(net, mica_dense(net->input, "scores", 10, NULL));
+}
+
+static void build_mlp(network *net, mica_graph *graph, int64_t batch) {
+    const mica_dense_options relu = {.activation = MICA_RELU};
+    classifier(net, graph, batch, 784);
+    mica_value *x = mica_dense(net->input, "hidden1", 256, &relu);
+    x = mica_dense(mica_dropout(x, 0.5f), "hidden2", 128, &relu);
+    set_loss(net, mica_dense(mica_dropout(x, 0.5f), "scores", 10, NULL));
+}
+
+static const struct workload {
+    const char *name;
+    int64_t batch;
+    void (*build)(network *net, mica_graph *graph, int64_t batch);
+    const char *help;
+} workloads[] = {
+    {"softmax", 128, build_softmax, "dense 784-10"},
+    {"mlp", 128, build_mlp, "dense 784-256-128-10, ReLU, dropout 0.5 after each hidden layer"},
+};
+
+enum { COUNT = sizeof workloads / sizeof *workloads };
+
+/* ---- measuring ---- */
+
+typedef struct request {
+    mica_device *device;
+    int64_t steps; /* 0: about four seconds */
+    bool json;
+} request;
+
+static mica_status step(mica_device *device, mica_program *program) {
+    MICA_TRY(mica_program_run(program));
+    return mica_device_wait(device);
+}
+
+/* *median is in seconds. */
+static mica_status measure(const request *asked, mica_program *program, double *median) {
+    for (int i = 0; i < WARM_UP; i++)
+        MICA_TRY(step(asked->device, program));
+    double start = mica_cli_seconds();
+    MICA_TRY(step(asked->device, program));
+    double once = mica_cli_seconds() - start;
+    double wanted = asked->steps ? (double)asked->steps : seconds_wanted / (once + 1e-9);
+    size_t steps = (size_t)(wanted < STEPS_MAX ? wanted : STEPS_MAX);
+    if (steps < STEPS_MIN && !asked->steps)
+        steps = STEPS_MIN;
+    double *times = mica_alloc(steps, sizeof *times);
+    if (!times)
+        return MICA_E_MEMORY;
+    mica_status status = MICA_OK;
+    for (size_t i = 0; i < steps && status == MICA_OK; i++) {
+        start = mica_cli_seconds();
+        status = step(asked->device, program);
+        times[i] = mica_cli_seconds() - start;
+    }
+    if (status == MICA_OK) {
+        mica_cli_sort(times, steps);
+        *median = times[steps / 2];
+    }
+    free(times);
+    return status;
+}
+
+static int report(const request *asked, const struct workload *workload, double median) {
+    const mica_device_info *info = mica_device_get_info(asked->device);
+    double milliseconds = median * 1e3, rate = (double)workload->batch / median;
+    if (asked->json)
+        return mica_cli_json(json_pack("{s:s, s:I, s:f, s:f, s:s, s:s}", "workload", workload->name,
+            "batch", (json_int_t)workload->batch, "ms_per_step", milliseconds, "samples_per_s",
+            rate, "device", info->id, "device_name", info->name));
+    printf("%-12s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
+        rate);
+    return 0;
+}
+
+static mica_status run(
+    const request *asked, const struct workload *workload, mica_graph *graph, double *median) {
+    network net;
+    workload->build(&net, graph, workload->batch);
+    mica_model *model = NULL;
+    mica_program *program = NULL;
+    MICA_TRY(mica_model_create(graph, asked->device, 1, &model));
+    const mica_optimizer sgd = {.kind = MICA_SGD, .learning_rate = 0.01f};
+    mica_program_options options = {.loss = net.loss, .optimizer = &sgd, .training = true};
+    mica_status status = mica_program_create(model, &options, &program);
+    if (status == MICA_OK)
+        status = mica_cli_random_floats(program, net.input);
+    if (status == MICA_OK)
+        status = mica_cli_random_labels(program, net.label, net.classes);
+    if (status == MICA_OK)
+        status = measure(asked, program, median);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+    return status;
+}
+
+static int bench(const request *asked, const struct workload *workload) {
+    mica_graph *graph = NULL;
+    double median = 0;
+    mica_status status = mica_graph_create(&graph);
+    if (status == MICA_OK)
+        status = run(asked, workload, graph, &median);
+    mica_graph_destroy(&graph);
+    return status == MICA_OK ? report(asked, workload, median) : mica_cli_fail(status);
+}
+
+/* ---- the command ---- */
+
+static int help(void) {
+    fputs(help_start, stdout);
+    for (size_t i = 0; i < COUNT; i++)
+        printf("  %-12s batch %lld: %s\n", workloads[i].name, (long long)workloads[i].batch,
+            workloads[i].help);
+    fputs(help_end, stdout);
+    return 0;
+}
+
+static const struct workload *find(const char *name) {
+    const char *names[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        names[i] = workloads[i].name;
+        if (!strcmp(name, names[i]))
+            return &workloads[i];
+    }
+    const char *near = mica_nearest(name, names, COUNT);
+    mica_cli_usage(near ? "bench: unknown workload %s; did you mean %s?"
+                        : "bench: unknown workload %s; mica bench --help lists them",
+        name, near);
+    return NULL;
+}
+
+static int bench_all(request *asked, const char *device, char **names, int n_names) {
+    for (int i = 0; i < n_names; i++)
+        if (!find(names[i]))
+            return 2;
+    mica_status status = mica_device_open(device, &asked->device);
+    if (status != MICA_OK)
+        return mica_cli_fail(status);
+    const mica_device_info *info = mica_device_get_info(asked->device);
+    if (!asked->json)
+        printf("%s (%s)\n%-12s %6s %12s %14s\n", info->id, info->name, "workload", "batch",
+            "ms a step", "samples/s");
+    int code = 0;
+    for (int i = 0; i < (n_names ? n_names : COUNT) && !code; i++) {
+        code = bench(asked, n_names ? find(names[i]) : &workloads[i]);
+        fflush(stdout);
+    }
+    mica_device_destroy(&asked->device);
+    return code;
+}
+
+int mica_cli_bench(int argc, char **argv) {
+    static const struct option options[] = {{"device", required_argument, NULL, 'd'},
+        {"steps", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    request asked = {0};
+    const char *device = NULL;
+    for (int letter; (letter = mica_cli_option(argc, argv, "h", options)) != -1;) {
+        if (letter == 'd')
+            device = optarg;
+        else if (letter == 'n') {
+            if (!mica_cli_integer("bench: --steps", optarg, 1, STEPS_MAX, &asked.steps))
+                return 2;
+        } else if (letter == 'j')
+            asked.json = true;
+        else
+            return letter == 'h' ? help() : 2;
+    }
+    return bench_all(&asked, device, argv + optind, argc - optind);
+}
