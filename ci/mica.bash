@@ -1,1 +1,50 @@
-# bash completion for mica
+# shellcheck shell=bash
+# bash completion for mica(1)
+
+_mica_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+
+# What `mica devices` lists, and the names that always work. A word with a colon is completed from
+# the colon on, since readline splits words there.
+_mica_devices() {
+  local ids
+  ids=$("$1" devices --json 2>/dev/null | grep -o '"id": *"[^"]*"' | cut -d '"' -f 4)
+  _mica_words "auto gpu cpu opencl vulkan $ids"
+  __ltrim_colon_completions "$cur"
+}
+
+_mica() {
+  local cur prev words cword split=false
+  _init_completion -s -n : || return
+  local program=${words[0]} command=${words[1]}
+
+  if [ "$cword" = 1 ]; then
+    _mica_words 'train eval predict summary plan devices check bench --help --version'
+    return
+  fi
+  case $prev in
+  --device)
+    _mica_devices "$program"
+    return
+    ;;
+  --data | --out)
+    _filedir -d
+    return
+    ;;
+  --seed | --set | --steps | --top | --checkpoint-seconds) return ;;
+  esac
+  $split && return
+
+  if [[ $cur == -* ]]; then
+    # Every command lists its options in --help, a line each.
+    _mica_words "$("$program" "$command" --help 2>/dev/null | grep -o '^  --[a-z-]*')"
+    return
+  fi
+  case $command in
+  train | summary | plan) _filedir '@(yaml|yml)' ;;
+  eval) _filedir -d ;;
+  predict) if [ "$cword" = 2 ]; then _filedir -d; else _filedir png; fi ;;
+  bench) _mica_words "$("$program" bench --help 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9_]*\) .*/\1/p')" ;;
+  esac
+}
+
+complete -F _mica mica

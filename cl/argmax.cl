@@ -31,13 +31,14 @@ __kernel GROUP_SIZE void argmax_fwd(
     __local int *my_place = pool_places + ROW_LANE * LOCAL_X + LANE;
 #endif
     FOR_ROWS(first, p.rows) {
-        const uint row = ROW_OF(first, p.rows), size = SIZE_OF(first, p.rows, p.size);
+        const uint row = ROW_OF(first, p.rows), start = row * p.size;
+        const uint end = END_OF(first, p.rows, p.size);
         ivec best = (int)0x80000000, best_at = 0x7fffffff;
-        FOR_PARTS(at, size) {
-            const ivec rank = rank_of(part_load(x + row * p.size, at, size, -INFINITY));
+        FOR_PARTS(at, start, end) {
+            const ivec rank = rank_of(part_load_in(x, at, end, p.rows * p.size, -INFINITY));
             const ivec better = rank > best;
             best = select(best, rank, better);
-            best_at = select(best_at, (int)at + LANE_NUMBERS, better);
+            best_at = select(best_at, (int)(at - start) + LANE_NUMBERS, better);
         }
 #if WIDTH > 1
         int ranks[WIDTH], at_places[WIDTH];

@@ -12,10 +12,10 @@ __kernel GROUP_SIZE void one_hot_fwd(
     FOR_ROWS(first, p.rows) {
         if (!ROW_IS_LIVE(first, p.rows))
             continue;
-        const uint row = ROW_OF(first, p.rows);
-        FOR_PARTS(at, p.size) {
-            const vec hit = select((vec)0, (vec)1, (int)at + LANE_NUMBERS == labels[row]);
-            part_store(hit, y + row * p.size, at, p.size);
+        const uint row = ROW_OF(first, p.rows), start = row * p.size, end = start + p.size;
+        FOR_PARTS(at, start, end) {
+            const ivec hit = (int)(at - start) + LANE_NUMBERS == labels[row];
+            part_store(select((vec)0, (vec)1, hit), y, at, end);
         }
     }
 }

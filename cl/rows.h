@@ -1,9 +1,9 @@
 /* Rows of floats in OpenCL C.
  *
  * LOCAL_X lanes share a row and LOCAL_Y rows a work-group. A lane takes WIDTH neighbouring elements
- * at a time, then those LOCAL_X * WIDTH further on; groups walk over the rows by the number of
- * groups. On a CPU LOCAL_X = LOCAL_Y = 1 and WIDTH is the vector width; elsewhere WIDTH = 1.
- * Limits: WIDTH 1, 4, 8 or 16; LOCAL_X a power of two; less than 2^31 elements. */
+ * at a time, then those LOCAL_X * WIDTH further on; groups share the rows equally. On a CPU LOCAL_X
+ * = LOCAL_Y = 1 and WIDTH is the vector width; elsewhere WIDTH = 1. Limits: WIDTH 1, 4, 8 or 16;
+ * LOCAL_X a power of two; less than 2^31 elements. */
 #include "vector.h"
 
 #if WIDTH == 16
@@ -28,54 +28,78 @@ typedef int ivec;
 #define LANE       ((uint)get_local_id(0))
 #define ROW_LANE   ((uint)get_local_id(1))
 
-/* This group's rows. All lanes take part in each turn, for the sake of barriers; those that have no
- * row left get the last, with no elements. */
+/* This group's rows, which are neighbours, so that no cache line has two owners. All lanes take
+ * part in each turn, for the sake of barriers; those that have no row left get the last, without
+ * elements: its end is its start. */
 #define FOR_ROWS(first, count)                                                                     \
-    for (uint first = (uint)get_group_id(0) * LOCAL_Y; first < (count);                            \
-         first += (uint)get_num_groups(0) * LOCAL_Y)
-#define ROW_IS_LIVE(first, count)   ((first) + ROW_LANE < (count))
-#define ROW_OF(first, count)        min((first) + ROW_LANE, (count)-1)
-#define SIZE_OF(first, count, size) (ROW_IS_LIVE(first, count) ? (size) : 0)
+    for (uint first = group_begin(count, get_group_id(0)),                                         \
+              last = min(group_begin(count, get_group_id(0) + 1), count);                          \
+         first < last; first += LOCAL_Y)
+#define ROW_IS_LIVE(first, count)  ((first) + ROW_LANE < (count))
+#define ROW_OF(first, count)       min((first) + ROW_LANE, (count)-1)
+#define END_OF(first, count, size) ((ROW_OF(first, count) + ROW_IS_LIVE(first, count)) * (size))
 
-/* This lane's parts of a row. */
-#define FOR_PARTS(at, size) for (uint at = LANE * WIDTH; at < (size); at += LOCAL_X * WIDTH)
+uint group_begin(uint count, uint group) {
+    const uint turns = (count + LOCAL_Y - 1) / LOCAL_Y, groups = get_num_groups(0);
+    return (turns + groups - 1) / groups * LOCAL_Y * group;
+}
 
-/* A part of a row, with `pad` behind the row's end. */
-vec part_load(__global const float *row, uint at, uint size, float pad) {
+/* This lane's parts of a row of elements start .. end - 1. */
+#define FOR_PARTS(at, start, end)                                                                  \
+    for (uint at = (start) + LANE * WIDTH; at < (end); at += LOCAL_X * WIDTH)
+
+/* The part of a row that begins at x[at], with `pad` from x[end], the row's end, on. x has `total`
+ * elements: of a short part the whole vector is read where there is that much, for it is many times
+ * faster than its elements one by one. What was read behind the row's end is not used. */
+vec part_load_in(__global const float *x, uint at, uint end, uint total, float pad) {
 #if WIDTH > 1
-    if (at + WIDTH > size) {
+    if (at + WIDTH > end) {
+        if (at + WIDTH <= total)
+            return select(vec_load(0, x + at), (vec)pad, LANE_NUMBERS >= (int)(end - at));
         float part[WIDTH];
         for (uint i = 0; i < WIDTH; i++)
-            part[i] = at + i < size ? row[at + i] : pad;
+            part[i] = at + i < end ? x[at + i] : pad;
         return vec_load(0, part);
     }
 #endif
-    return vec_load(0, row + at);
+    return vec_load(0, x + at);
 }
 
-void part_store(vec v, __global float *row, uint at, uint size) {
+/* The same where x[end] and what follows must not be touched. */
+vec part_load(__global const float *x, uint at, uint end, float pad) {
+    return part_load_in(x, at, end, end, pad);
+}
+
+void part_store(vec v, __global float *y, uint at, uint end) {
 #if WIDTH > 1
-    if (at + WIDTH > size) {
+    if (at + WIDTH > end) {
         float part[WIDTH];
         vec_store(v, 0, part);
-        for (uint i = 0; at + i < size; i++)
-            row[at + i] = part[i];
+        for (uint i = 0; at + i < end; i++)
+            y[at + i] = part[i];
         return;
     }
 #endif
-    vec_store(v, 0, row + at);
+    vec_store(v, 0, y + at);
 }
 
 /* The largest of a vector; of numbers one of which is NaN it may be any. */
 float vec_max(vec v) {
-#if WIDTH == 1
-    return v;
+#if WIDTH == 16
+    const float8 v8 = max(v.lo, v.hi);
+#elif WIDTH == 8
+    const float8 v8 = v;
+#endif
+#if WIDTH >= 8
+    const float4 v4 = max(v8.lo, v8.hi);
+#elif WIDTH == 4
+    const float4 v4 = v;
+#endif
+#if WIDTH >= 4
+    const float2 v2 = max(v4.lo, v4.hi);
+    return max(v2.x, v2.y);
 #else
-    float part[WIDTH], top = -INFINITY;
-    vec_store(v, 0, part);
-    for (uint i = 0; i < WIDTH; i++)
-        top = max(top, part[i]);
-    return top;
+    return v;
 #endif
 }
 

@@ -15,32 +15,32 @@ typedef struct {
 __kernel GROUP_SIZE void softmax_fwd(
     __global const float *x, __global float *y, const softmax_params p) {
     POOL(pool)
+    const uint total = p.rows * p.size;
     FOR_ROWS(first, p.rows) {
-        const uint size = SIZE_OF(first, p.rows, p.size);
-        const uint start = ROW_OF(first, p.rows) * p.size;
+        const uint start = ROW_OF(first, p.rows) * p.size, end = END_OF(first, p.rows, p.size);
         vec tops = -INFINITY;
-        FOR_PARTS(at, size) {
-            tops = max(tops, part_load(x + start, at, size, -INFINITY));
+        FOR_PARTS(at, start, end) {
+            tops = max(tops, part_load_in(x, at, end, total, -INFINITY));
         }
         const float top = lanes_max(vec_max(tops), pool);
         vec sums = 0;
-        FOR_PARTS(at, size) {
-            const vec e = exp(part_load(x + start, at, size, -INFINITY) - top);
+        FOR_PARTS(at, start, end) {
+            const vec e = exp(part_load_in(x, at, end, total, -INFINITY) - top);
             sums += e;
 #if !LOG
-            part_store(e, y + start, at, size);
+            part_store(e, y, at, end);
 #endif
         }
         const float sum = lanes_sum(vec_sum(sums), pool);
 #if LOG
         const float shift = log(sum);
-        FOR_PARTS(at, size) {
-            part_store(part_load(x + start, at, size, 0) - top - shift, y + start, at, size);
+        FOR_PARTS(at, start, end) {
+            part_store(part_load_in(x, at, end, total, 0) - top - shift, y, at, end);
         }
 #else
         const float factor = 1 / sum;
-        FOR_PARTS(at, size) {
-            part_store(part_load(y + start, at, size, 0) * factor, y + start, at, size);
+        FOR_PARTS(at, start, end) {
+            part_store(part_load_in(y, at, end, total, 0) * factor, y, at, end);
         }
 #endif
     }
@@ -49,19 +49,19 @@ __kernel GROUP_SIZE void softmax_fwd(
 __kernel GROUP_SIZE void softmax_bwd(
     __global const float *y, __global const float *dy, __global float *dx, const softmax_params p) {
     POOL(pool)
+    const uint total = p.rows * p.size;
     FOR_ROWS(first, p.rows) {
-        const uint size = SIZE_OF(first, p.rows, p.size);
-        const uint start = ROW_OF(first, p.rows) * p.size;
+        const uint start = ROW_OF(first, p.rows) * p.size, end = END_OF(first, p.rows, p.size);
         vec sums = 0;
-        FOR_PARTS(at, size) {
-            const vec g = part_load(dy + start, at, size, 0);
-            sums += LOG ? g : g * part_load(y + start, at, size, 0);
+        FOR_PARTS(at, start, end) {
+            const vec g = part_load_in(dy, at, end, total, 0);
+            sums += LOG ? g : g * part_load_in(y, at, end, total, 0);
         }
         const float sum = lanes_sum(vec_sum(sums), pool);
-        FOR_PARTS(at, size) {
-            const vec g = part_load(dy + start, at, size, 0);
-            const vec f = part_load(y + start, at, size, 0);
-            part_store(LOG ? g - exp(f) * sum : f * (g - sum), dx + start, at, size);
+        FOR_PARTS(at, start, end) {
+            const vec g = part_load_in(dy, at, end, total, 0),
+                      f = part_load_in(y, at, end, total, 0);
+            part_store(LOG ? g - exp(f) * sum : f * (g - sum), dx, at, end);
         }
     }
 }

@@ -23,22 +23,24 @@ __kernel GROUP_SIZE void softmax_cross_entropy_fwd(__global const float *x,
     __global const label_type *labels, __global float *loss, __global float *state,
     const softmax_params p) {
     POOL(pool)
+    const uint total = p.rows * p.size;
     FOR_ROWS(first, p.rows) {
         const uint row = ROW_OF(first, p.rows), start = row * p.size;
-        const uint size = SIZE_OF(first, p.rows, p.size);
+        const uint end = END_OF(first, p.rows, p.size);
         vec tops = -INFINITY;
-        FOR_PARTS(at, size)
-        tops = max(tops, part_load(x + start, at, size, -INFINITY));
+        FOR_PARTS(at, start, end) {
+            tops = max(tops, part_load_in(x, at, end, total, -INFINITY));
+        }
         const float top = lanes_max(vec_max(tops), pool);
         vec sums = 0;
 #if DENSE
         vec weights = 0, dots = 0;
 #endif
-        FOR_PARTS(at, size) {
-            const vec shifted = part_load(x + start, at, size, -INFINITY) - top;
+        FOR_PARTS(at, start, end) {
+            const vec shifted = part_load_in(x, at, end, total, -INFINITY) - top;
             sums += exp(shifted);
 #if DENSE
-            const vec t = part_load(labels + start, at, size, 0);
+            const vec t = part_load_in(labels, at, end, total, 0);
             weights += t;
             dots += select(t * shifted, (vec)0, t == 0);
 #endif
@@ -63,19 +65,20 @@ __kernel GROUP_SIZE void softmax_cross_entropy_fwd(__global const float *x,
 __kernel GROUP_SIZE void softmax_cross_entropy_bwd(__global const float *x,
     __global const label_type *labels, __global const float *state, __global const float *dloss,
     __global float *dx, const softmax_params p) {
+    const uint total = p.rows * p.size;
     FOR_ROWS(first, p.rows) {
         if (!ROW_IS_LIVE(first, p.rows))
             continue;
-        const uint row = ROW_OF(first, p.rows), start = row * p.size;
+        const uint row = ROW_OF(first, p.rows), start = row * p.size, end = start + p.size;
         const float top = state[2 * row], factor = state[2 * row + 1], g = dloss[row];
-        FOR_PARTS(at, p.size) {
+        FOR_PARTS(at, start, end) {
 #if DENSE
-            const vec t = part_load(labels + start, at, p.size, 0);
+            const vec t = part_load_in(labels, at, end, total, 0);
 #else
-            const vec t = select((vec)0, (vec)1, (int)at + LANE_NUMBERS == labels[row]);
+            const vec t = select((vec)0, (vec)1, (int)(at - start) + LANE_NUMBERS == labels[row]);
 #endif
-            const vec e = exp(part_load(x + start, at, p.size, 0) - top);
-            part_store(g * (e * factor - t), dx + start, at, p.size);
+            const vec e = exp(part_load_in(x, at, end, total, 0) - top);
+            part_store(g * (e * factor - t), dx, at, end);
         }
     }
 }

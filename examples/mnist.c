@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BATCH = 64, EPOCHS = 10 };
+enum { BATCH = 64, EPOCHS = 20 };
 
 static void try(mica_status status) {
     if (status == MICA_OK)
@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     mica_value *logits = mica_dense(hidden, "fc2", info->classes, NULL);
     mica_value *loss = mica_mean(mica_softmax_cross_entropy(logits, y), NULL, 0, false);
     mica_value *guess = mica_argmax(logits);
-    mica_optimizer adam = {.kind = MICA_ADAM, .learning_rate = 1e-3f};
+    mica_optimizer adam = {.kind = MICA_ADAM, .learning_rate = 2e-3f};
 
     mica_device *device;
     mica_model *model;

@@ -1,21 +1,27 @@
 // Rows of floats in GLSL: what cl/rows.h is, with WIDTH 1.
 //
 // gl_WorkGroupSize.x lanes (a power of two) share a row and gl_WorkGroupSize.y rows a work-group;
-// groups walk over the rows by the number of groups. Reductions run in a fixed order; every lane
+// groups share the rows equally. Reductions run in a fixed order; every lane
 // gets the result. The largest of numbers one of which is NaN may be any of them.
 layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
 
 #define LANE     gl_LocalInvocationID.x
 #define ROW_LANE gl_LocalInvocationID.y
 
-// This group's rows. All lanes take part in each turn, for the sake of barriers; those that have no
-// row left get the last, with no elements.
+// This group's rows, which are neighbours. All lanes take part in each turn, for the sake of barriers;
+// those that have no row left get the last, with no elements.
 #define FOR_ROWS(first, count)                                                                     \
-    for (uint first = gl_WorkGroupID.x * gl_WorkGroupSize.y; first < (count);                      \
-         first += gl_NumWorkGroups.x * gl_WorkGroupSize.y)
+    for (uint first = group_begin(count, gl_WorkGroupID.x),                                        \
+              last = min(group_begin(count, gl_WorkGroupID.x + 1), count);                         \
+         first < last; first += gl_WorkGroupSize.y)
 #define ROW_IS_LIVE(first, count)   ((first) + ROW_LANE < (count))
 #define ROW_OF(first, count)        min((first) + ROW_LANE, (count) - 1)
 #define SIZE_OF(first, count, size) (ROW_IS_LIVE(first, count) ? (size) : 0)
+
+uint group_begin(uint count, uint group) {
+    const uint turns = (count + gl_WorkGroupSize.y - 1) / gl_WorkGroupSize.y;
+    return (turns + gl_NumWorkGroups.x - 1) / gl_NumWorkGroups.x * gl_WorkGroupSize.y * group;
+}
 
 #define FOR_PARTS(at, size) for (uint at = LANE; at < (size); at += gl_WorkGroupSize.x)
 

@@ -1,16 +1,11 @@
 /* `mica devices`: lists the devices of this machine, and measures them. Knows the device layer
  * alone. */
-#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/measure.h"
 #include "device/device.h"
 
-#include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
-
-int mica_cli_devices(int argc, char **argv);
 
 static const char help[] =
     "usage: mica devices [--bench] [--json]\n"
@@ -34,12 +29,6 @@ typedef struct figures {
 } figures;
 
 enum { BENCH_ELEMENTS = 8 << 20, BENCH_LOCAL = 256, BENCH_LAUNCHES = 1000, BENCH_REPEATS = 5 };
-
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* What a bench holds, so that one place lets go of it. */
 typedef struct bench {
@@ -97,10 +86,10 @@ static mica_status prepare(bench *b) {
 static mica_status run_commands(const bench *b, mica_commands *commands, double *best) {
     *best = 1e9;
     for (int i = 0; i <= BENCH_REPEATS; i++) {
-        double start = seconds();
+        double start = mica_cli_seconds();
         MICA_TRY(mica_commands_submit(commands));
         MICA_TRY(mica_device_wait(b->device));
-        double taken = seconds() - start;
+        double taken = mica_cli_seconds() - start;
         if (i > 0 && taken < *best)
             *best = taken;
     }
@@ -111,10 +100,10 @@ static mica_status run_transfer(const bench *b, bool upload, double *best) {
     uint64_t bytes = b->elements * UINT64_C(4);
     *best = 1e9;
     for (int i = 0; i <= BENCH_REPEATS; i++) {
-        double start = seconds();
+        double start = mica_cli_seconds();
         MICA_TRY(upload ? mica_buffer_write(b->buffer, 0, b->host, bytes)
                         : mica_buffer_read(b->buffer, 0, b->host, bytes));
-        double taken = seconds() - start;
+        double taken = mica_cli_seconds() - start;
         if (i > 0 && taken < *best)
             *best = taken;
     }
@@ -246,12 +235,11 @@ static bool examine(mica_device_info *info, bool with_bench, figures *measured) 
 static int list(const options *o) {
     mica_device_info *infos = NULL;
     size_t count = 0;
-    if (mica_devices(&infos, &count) != MICA_OK) {
-        fprintf(stderr, "mica devices: %s\n", mica_last_error());
-        return 1;
-    }
+    mica_status status = mica_devices(&infos, &count);
+    if (status != MICA_OK)
+        return mica_cli_fail(status);
     if (!count)
-        fprintf(stderr, "mica devices: %s\n", mica_last_error());
+        fprintf(stderr, "mica: %s\n", mica_last_error());
     else if (!o->json)
         printf(
             "%-10s %-4s %9s %6s  %-32s  %s\n", "id", "kind", "memory", "units", "name", "driver");
@@ -267,10 +255,8 @@ static int list(const options *o) {
     }
     free(infos);
     json_t *report = json_pack("{s:o}", "devices", devices);
-    if (o->json) {
-        json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-        printf("\n");
-    }
+    if (o->json)
+        return mica_cli_json(report);
     json_decref(report);
     return 0;
 }
@@ -284,8 +270,7 @@ int mica_cli_devices(int argc, char **argv) {
     };
     options o = {0};
     int c;
-    opterr = 0;
-    while ((c = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+    while ((c = mica_cli_option(argc, argv, "", long_options)) != -1) {
         switch (c) {
         case 'b':
             o.bench = true;
@@ -297,15 +282,10 @@ int mica_cli_devices(int argc, char **argv) {
             fputs(help, stdout);
             return 0;
         default:
-            fprintf(stderr, "mica devices: unknown option '%s' (see mica devices --help)\n",
-                argv[optind - 1]);
             return 2;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "mica devices: unexpected argument '%s' (see mica devices --help)\n",
-            argv[optind]);
-        return 2;
-    }
+    if (optind < argc)
+        return mica_cli_usage("devices: unexpected argument '%s'", argv[optind]);
     return list(&o);
 }

@@ -12,6 +12,9 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"train", mica_cli_train, "a recipe becomes a trained network: a run"},
+    {"eval", mica_cli_eval, "how a run does on the test set"},
+    {"predict", mica_cli_predict, "what a run sees in pictures"},
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
     {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
     {"bench", mica_cli_bench, "the time of reference workloads"},

@@ -124,19 +124,36 @@ static void print_cost(double bytes, double flops, double microseconds) {
     printf("\n");
 }
 
-static int widest(const mica_program_report *report, bool kernel) {
-    int width = 8;
-    for (size_t i = 0; i < report->n_rows; i++) {
-        const char *text = kernel ? report->rows[i].kernel : report->rows[i].node;
-        width = (int)strlen(text) > width ? (int)strlen(text) : width;
+/* The kernel without the constants that are 0: "matmul_fwd_tile TB=1 GM=64". */
+static const char *kernel_text(const char *kernel, char *text, size_t size) {
+    size_t used = 0;
+    text[0] = 0;
+    while (*kernel) {
+        size_t skip = strspn(kernel, " []"), length = strcspn(kernel + skip, " []");
+        const char *word = kernel + skip;
+        kernel = word + length;
+        if (!length || (length > 2 && !strncmp(word + length - 2, "=0", 2)))
+            continue;
+        int n = snprintf(text + used, size - used, "%s%.*s", used ? " " : "", (int)length, word);
+        used = used + (size_t)n < size ? used + (size_t)n : size - 1;
     }
-    return width;
+    return text;
+}
+
+static int wider(int width, const char *text) {
+    int size = (int)strlen(text);
+    return size > width ? size : width;
 }
 
 static void print_table(const planned *p) {
     const mica_program_report *report = &p->report;
     const mica_device_info *info = mica_device_get_info(p->device);
-    int node = widest(report, false), kernel = widest(report, true);
+    char text[256];
+    int node = 12, kernel = 6;
+    for (size_t i = 0; i < report->n_rows; i++) {
+        node = wider(node, report->rows[i].node);
+        kernel = wider(kernel, kernel_text(report->rows[i].kernel, text, sizeof text));
+    }
     double bytes = 0, flops = 0, time = 0;
     char size[3][16];
     printf("%s, a training step of batch %" PRId64 " on %s (%s)\n", p->recipe->name,
@@ -146,7 +163,7 @@ static void print_table(const planned *p) {
         if (!i || strcmp(row->phase, report->rows[i - 1].phase))
             printf("\n%-*s  %-*s  %9s %10s %10s %9s\n", node, row->phase, kernel, "kernel", "moved",
                 "computed", "us", "GFLOP/s");
-        printf("%-*s  %-*s", node, row->node, kernel, row->kernel);
+        printf("%-*s  %-*s", node, row->node, kernel, kernel_text(row->kernel, text, sizeof text));
         print_cost(row->bytes, row->flops, row_time(p, i));
         bytes += row->bytes;
         flops += row->flops;

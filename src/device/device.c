@@ -71,6 +71,11 @@ mica_status mica_device_wait(mica_device *device) {
     return keep_loss(device, device->backend->wait(device));
 }
 
+static mica_status buffer_failed(const mica_device *device, uint64_t bytes, mica_status status) {
+    return mica_fail_in(
+        status, "%s: a buffer of %llu bytes", ID(device), (unsigned long long)bytes);
+}
+
 mica_status mica_buffer_create(
     mica_device *device, uint64_t bytes, mica_memory memory, mica_buffer **buffer) {
     if (!device || !buffer)
@@ -85,14 +90,17 @@ mica_status mica_buffer_create(
         return mica_fail(MICA_E_MEMORY, "%s: a buffer of %llu bytes wanted; its largest is %llu",
             ID(device), (unsigned long long)bytes, (unsigned long long)traits->max_buffer_bytes);
     mica_buffer *created;
-    MICA_TRY(keep_loss(device, device->backend->buffer_create(device, bytes, memory, &created)));
+    mica_status status =
+        keep_loss(device, device->backend->buffer_create(device, bytes, memory, &created));
+    if (status != MICA_OK)
+        return buffer_failed(device, bytes, status);
     created->device = device;
     created->bytes = bytes;
     created->memory = memory;
-    mica_status status = keep_loss(device, device->backend->buffer_fill(created, 0, 0, bytes));
+    status = keep_loss(device, device->backend->buffer_fill(created, 0, 0, bytes));
     if (status != MICA_OK) {
         device->backend->buffer_destroy(created);
-        return status;
+        return buffer_failed(device, bytes, status);
     }
     device->live++;
     *buffer = created;

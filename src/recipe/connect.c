@@ -175,10 +175,10 @@ static mica_status sources_find(const mica_yaml *yaml, mica_recipe *recipe, size
     if (count < type->min_from || count > type->max_from) {
         if (type->max_from == 1)
             return mica_yaml_fail(yaml, from_node(yaml, layer, 1),
-                "layer %s: a %s layer takes one layer, not %zu", layer->name, type->name, count);
+                "layer %s: %s takes one layer, not %zu", layer->name, type->name, count);
         return mica_yaml_fail(yaml, layer->node,
-            "layer %s: a %s layer takes %zu to %zu layers: name them with from: [a, b]",
-            layer->name, type->name, type->min_from, type->max_from);
+            "layer %s: %s takes %zu to %zu layers: name them with from: [a, b]", layer->name,
+            type->name, type->min_from, type->max_from);
     }
     layer->source = mica_alloc(count, sizeof *layer->source);
     if (!layer->source)

@@ -72,12 +72,12 @@ static const mica_key data_keys[] = {
         .help = "idx: training images, training labels and perhaps test images, test labels; csv: "
                 "one file, a sample a line, its class last. Looked for in --data DIR, then beside "
                 "the recipe, then in the current folder"},
-    {"classes", MICA_KEY_INTEGER, offsetof(mica_recipe_data, classes), .range = {0, CLASSES_LIMIT},
+    {"classes", MICA_KEY_INTEGER, offsetof(mica_recipe_data, classes), .range = {2, CLASSES_LIMIT},
         .fallback_note = "the set's; needed for idx and csv",
         .help = "labels are 0 to classes - 1"},
     {"class_names", MICA_KEY_HOOK, .hook = class_names_read, .type = "a list of texts",
         .fallback_note = "the set's, or numbers", .help = "one a class, in order"},
-    {"scale", MICA_KEY_NUMBER, offsetof(mica_recipe_data, scale), .range = {0},
+    {"scale", MICA_KEY_NUMBER, offsetof(mica_recipe_data, scale), .range = {0, .above = true},
         .fallback_note = "1/16 digits, 1 csv, else 1/255",
         .help = "what the numbers in the files are multiplied by"},
     {"validation", MICA_KEY_NUMBER, offsetof(mica_recipe_data, validation),

@@ -88,7 +88,7 @@ static const mica_key loss_keys[] = {
         .help = "which loss, as below"},
     {"name", MICA_KEY_TEXT, offsetof(mica_recipe_loss, name),
         .fallback_note = "none; required of several",
-        .help = "goes before its metrics, which are then called name/accuracy"},
+        .help = "of several, goes before its metrics: name_test_accuracy"},
     {"from", MICA_KEY_TEXT, offsetof(mica_recipe_loss, from), .fallback_note = "the last layer",
         .help = "the layer that it judges"},
     {"weight", MICA_KEY_NUMBER, offsetof(mica_recipe_loss, weight), .fallback = 1,

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_LIMIT = 256 * 1024, KEYS_LIMIT = 256, SCALAR_LIMIT = 4096 };
+enum { FILE_LIMIT = 256 * 1024, KEYS_LIMIT = 256, SCALAR_LIMIT = 4096, DEPTH_LIMIT = 32 };
 
 const yaml_node_t *mica_yaml_get(const mica_yaml *yaml, mica_yaml_node node) {
     return yaml->document.nodes.start + node - 1;
@@ -134,50 +134,57 @@ static mica_status keys_check(const mica_yaml *yaml, const yaml_node_t *map, mic
     return MICA_OK;
 }
 
-static mica_status use_once(const mica_yaml *yaml, bool *used, mica_yaml_node node) {
-    if (used[node])
-        return mica_yaml_fail(yaml, node, "anchors and aliases (&, *) are not supported");
-    used[node] = true;
-    return MICA_OK;
-}
-
-/* Every node but the root has one parent: with that the document is a tree and walks of it end. */
-static mica_status nodes_check(const mica_yaml *yaml, bool *used) {
+static mica_status nodes_check(const mica_yaml *yaml) {
     int count = (int)(yaml->document.nodes.top - yaml->document.nodes.start);
-    MICA_TRY(use_once(yaml, used, 1));
     for (mica_yaml_node n = 1; n <= count; n++) {
         const yaml_node_t *it = mica_yaml_get(yaml, n);
         if (it->type == YAML_SCALAR_NODE && it->data.scalar.length > SCALAR_LIMIT)
             return mica_yaml_fail(yaml, n, "a text of %zu bytes; at most %d are allowed",
                 it->data.scalar.length, SCALAR_LIMIT);
-        if (it->type == YAML_SEQUENCE_NODE)
-            for (yaml_node_item_t *i = it->data.sequence.items.start;
-                 i < it->data.sequence.items.top; i++)
-                MICA_TRY(use_once(yaml, used, *i));
-        if (it->type != YAML_MAPPING_NODE)
-            continue;
-        for (yaml_node_pair_t *p = it->data.mapping.pairs.start; p < it->data.mapping.pairs.top;
-             p++) {
-            MICA_TRY(use_once(yaml, used, p->key));
-            MICA_TRY(use_once(yaml, used, p->value));
-        }
-        MICA_TRY(keys_check(yaml, it, n));
+        if (it->type == YAML_MAPPING_NODE)
+            MICA_TRY(keys_check(yaml, it, n));
     }
     return MICA_OK;
 }
 
-static mica_status tree_check(const mica_yaml *yaml) {
-    size_t count = (size_t)(yaml->document.nodes.top - yaml->document.nodes.start);
-    bool *used = mica_alloc(count + 1, sizeof *used);
-    if (!used)
-        return MICA_E_MEMORY;
-    mica_status status = nodes_check(yaml, used);
-    free(used);
+/* Without aliases the document is a tree, and walks of it end. */
+static const char *event_problem(const yaml_event_t *event, int depth) {
+    bool anchor = event->type == YAML_ALIAS_EVENT ||
+                  (event->type == YAML_SCALAR_EVENT && event->data.scalar.anchor) ||
+                  (event->type == YAML_SEQUENCE_START_EVENT && event->data.sequence_start.anchor) ||
+                  (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
+    if (anchor)
+        return "anchors and aliases (&, *) are not supported";
+    return depth > DEPTH_LIMIT ? "nested too deep" : NULL;
+}
+
+/* A pass over the events before the document is made: the parser's time is quadratic in the depth.
+ * What is not YAML is left to the second pass to report. */
+static mica_status events_check(const mica_yaml *yaml, const char *text, size_t size) {
+    yaml_parser_t parser;
+    if (!yaml_parser_initialize(&parser))
+        return mica_fail(MICA_E_MEMORY, "out of host memory: wanted a YAML parser");
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    mica_status status = MICA_OK;
+    yaml_event_t event;
+    int depth = 0;
+    for (bool more = true; more && yaml_parser_parse(&parser, &event);) {
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        const char *problem = event_problem(&event, depth);
+        if (problem)
+            status = mica_fail(MICA_E_INVALID, "%s:%zu:%zu: %s", yaml->path,
+                event.start_mark.line + 1, event.start_mark.column + 1, problem);
+        more = !problem && event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
     return status;
 }
 
 /* `empty` says what to expect where there is nothing. */
 static mica_status parse(mica_yaml *yaml, const char *text, size_t size, const char *empty) {
+    MICA_TRY(events_check(yaml, text, size));
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
         return mica_fail(MICA_E_MEMORY, "out of host memory: wanted a YAML parser");
@@ -211,7 +218,7 @@ static mica_status parse(mica_yaml *yaml, const char *text, size_t size, const c
             parser.problem_mark.column + 1, parser.context ? parser.context : "",
             parser.context ? ": " : "", parser.problem ? parser.problem : "not YAML");
     yaml_parser_delete(&parser);
-    return status == MICA_OK ? tree_check(yaml) : status;
+    return status == MICA_OK ? nodes_check(yaml) : status;
 }
 
 /* ---- overrides ---- */
@@ -220,7 +227,7 @@ static mica_status no_memory(void) {
     return mica_fail(MICA_E_MEMORY, "out of host memory: applying --set");
 }
 
-/* A copy of a node of another document, in which depth is limited by the parser. */
+/* A copy of a node of another document, whose depth was checked. */
 static mica_yaml_node copy_node(mica_yaml *to, const mica_yaml *from, mica_yaml_node node) {
     const yaml_node_t *it = mica_yaml_get(from, node);
     yaml_document_t *document = &to->document;

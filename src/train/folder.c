@@ -21,6 +21,14 @@ bool mica_folder_has(const char *folder, const char *name) {
     return there;
 }
 
+mica_status mica_folder_is_free(const char *path) {
+    if (!mica_folder_has(path, MICA_RUN_CHECKPOINT) && !mica_folder_has(path, MICA_RUN_MODEL))
+        return MICA_OK;
+    return mica_fail(MICA_E_INVALID,
+        "%s holds a run already: continue it with --resume, or give another folder with --out",
+        path);
+}
+
 static char *numbered(const char *name, uint64_t seed, int number) {
     return number == 1 ? mica_format("runs/%s-seed%" PRIu64, name, seed)
                        : mica_format("runs/%s-seed%" PRIu64 "-%d", name, seed, number);
@@ -101,12 +109,8 @@ mica_status mica_folder_open(
         status = mica_folder_make(made.path);
     if (status == MICA_OK)
         status = lock_folder(&made);
-    if (status == MICA_OK && !resume &&
-        (mica_folder_has(made.path, MICA_RUN_CHECKPOINT) ||
-            mica_folder_has(made.path, MICA_RUN_MODEL)))
-        status = mica_fail(MICA_E_INVALID,
-            "%s holds a run already: continue it with --resume, or give another folder with --out",
-            made.path);
+    if (status == MICA_OK && !resume)
+        status = mica_folder_is_free(made.path);
     if (status != MICA_OK) {
         mica_folder_close(&made);
         return status;

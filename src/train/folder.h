@@ -26,6 +26,9 @@ mica_status mica_folder_open(
     const char *path, const char *name, uint64_t seed, bool resume, mica_folder *folder);
 void mica_folder_close(mica_folder *folder);
 
+/* MICA_E_INVALID if the folder holds a run. */
+mica_status mica_folder_is_free(const char *path);
+
 /* True if the folder holds a file of this name. */
 bool mica_folder_has(const char *folder, const char *name);
 

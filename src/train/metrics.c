@@ -50,7 +50,7 @@ double *mica_metrics_row(mica_metrics *metrics) {
     return row;
 }
 
-/* Nine digits tell float32 numbers apart; whole numbers (epochs, steps) are written in full. */
+/* Seven digits are what float32 is good for; whole numbers (epochs, steps) are written in full. */
 static void add_number(mica_text *text, double value, const char *missing) {
     char number[40];
     if (!isfinite(value))
@@ -58,7 +58,7 @@ static void add_number(mica_text *text, double value, const char *missing) {
     else if (value == floor(value) && fabs(value) < 1e15)
         snprintf(number, sizeof number, "%.0f", value);
     else
-        snprintf(number, sizeof number, "%.9g", value);
+        snprintf(number, sizeof number, "%.7g", value);
     char *comma = strchr(number, ','); /* the host program's locale may have set it */
     if (comma)
         *comma = '.';

@@ -425,6 +425,8 @@ static mica_status finish(training *t, mica_train_result **result) {
 
 static mica_status run(training *t, const char *path, mica_train_result **result) {
     MICA_TRY(open_recipe(t, path));
+    if (t->options.out && !t->options.resume)
+        MICA_TRY(mica_folder_is_free(t->options.out)); /* before the work of opening the rest */
     MICA_TRY(open_data(t));
     MICA_TRY(open_device(t));
     MICA_TRY(compile(t));

@@ -275,7 +275,7 @@ START_TEST(measures_heads) {
     ck_assert_double_gt(metric(result, "b_test_accuracy"), 0.3);
     mica_train_result_destroy(&result);
     char *csv = content("run", "metrics.csv");
-    *strchr(csv, '\n') = 0;
+    csv[strcspn(csv, "\n")] = 0;
     ck_assert_str_eq(csv, "epoch,step,learning_rate,train_loss,validation_loss,a_train_loss,"
                           "a_validation_loss,a_validation_accuracy,b_train_loss,b_validation_loss,"
                           "b_validation_accuracy,gradient_norm/a1,gradient_norm/a2,"
