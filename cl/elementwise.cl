@@ -33,10 +33,6 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
         return (vec)(x[0]);
     if (mode == MICA_ELEMENTWISE_FULL && count == WIDTH)
         return vec_load(0, x + i);
-    if (mode == MICA_ELEMENTWISE_RUN)
-        return vec_load(0, x + i / div % mod * inner + i % inner);
-    if (mode == MICA_ELEMENTWISE_SPLAT)
-        return (vec)(x[i / div % mod]);
     vec v = (vec)(0.0f);
     float *lane = (float *)&v;
     if (mode == MICA_ELEMENTWISE_FULL) {
@@ -44,8 +40,12 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
             lane[l] = x[i + l];
         return v;
     }
-    /* One division for all lanes: step the three counters instead. */
     uint in_run = i % inner, in_div = i % div, run = i / div % mod;
+    if (in_run + WIDTH <= inner)
+        return vec_load(0, x + run * inner + in_run);
+    if (inner == 1 && in_div + WIDTH <= div)
+        return (vec)(x[run]);
+    /* No division for each lane: step the counters instead. */
     for (uint l = 0; l < WIDTH; l++) {
         lane[l] = x[run * inner + in_run];
         in_run = in_run + 1 == inner ? 0 : in_run + 1;

@@ -35,13 +35,10 @@
 #define MICA_ELEMENTWISE_INPUTS 6
 #define MICA_ELEMENTWISE_STEPS  8
 
-/* How an input is read at output element i. Its element is (i / div % mod) * inner + i % inner:
- * FULL: that is i; SCALAR: it is 0; RUN: WIDTH elements are contiguous; SPLAT: WIDTH elements are
- * one and the same; LANES: none of these. */
-#define MICA_ELEMENTWISE_FULL   0
-#define MICA_ELEMENTWISE_SCALAR 1
-#define MICA_ELEMENTWISE_RUN    2
-#define MICA_ELEMENTWISE_SPLAT  3
-#define MICA_ELEMENTWISE_LANES  4
+/* How an input is read at output element i: there, at its only element, or, where it is stretched, at
+ * (i / div % mod) * inner + i % inner. */
+#define MICA_ELEMENTWISE_FULL      0
+#define MICA_ELEMENTWISE_SCALAR    1
+#define MICA_ELEMENTWISE_STRETCHED 2
 
 #endif

@@ -4,27 +4,28 @@
  *
  * reduce_fwd_rows: inner = 1. A unit is a part of a row; its elements are spread over the LOCAL_X
  * lanes of one of the LOCAL_Y rows of a group.
- * reduce_fwd_columns: a unit is LOCAL_X * WIDTH neighbouring columns of a part; its rows are spread
- * over LOCAL_Y.
+ * reduce_fwd_columns: a unit is LOCAL_X * SPAN * WIDTH neighbouring columns of a part; its rows are
+ * spread over LOCAL_Y.
  * In both a group works through per_group consecutive units, and a work-item takes WIDTH elements
- * at once. Sums are made block by block, so that rounding errors grow with the number of blocks and
+ * at once, or SPAN times as many columns. Sums are made block by block, so that rounding errors grow with the number of blocks and
  * with the size of a block, not with their product.
  *
  * Bindings: 0 input, 1 output.
  *
- * Constants: WIDTH 1, 4, 8 or 16; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of squares;
+ * Constants: WIDTH 1, 4, 8 or 16; SPAN; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of squares;
  * ROOT: the square root of the result.
  *
- * Limits: LOCAL_X and LOCAL_Y are powers of two, and 1 where WIDTH is not; fewer than 2^31 elements.
+ * Limits: LOCAL_X and LOCAL_Y are powers of two, and 1 where WIDTH or SPAN is not; fewer than 2^31
+ * elements.
  *
- * Parameters: as below; units are those of all groups together, chunks the units side by side; the
+ * Parameters: as below; total is the number of all elements, units are those of all groups together, chunks the units side by side; the
  * result is multiplied with scale. */
 #include "rows.h"
 
 #define BLOCK 64
 
 typedef struct {
-    uint size, inner, part, parts, chunks, units, per_group;
+    uint size, inner, total, part, parts, chunks, units, per_group;
     float scale;
 } reduce_params;
 
@@ -73,13 +74,13 @@ __kernel GROUP_SIZE void reduce_fwd_rows(
     for (uint first = begin; first < end; first += LOCAL_Y) {
         const uint unit = min(first + row, end - 1);
         const uint from = unit % p.parts * p.part, to = min(p.size, from + p.part);
-        __global const float *in = x + unit / p.parts * p.size;
+        const uint base = unit / p.parts * p.size;
         vec total = (vec)(IDENTITY);
         for (uint at = from; at < to; at += BLOCK * LOCAL_X * WIDTH) {
             const uint stop = min(to, at + BLOCK * LOCAL_X * WIDTH);
             vec sum = (vec)(IDENTITY);
             for (uint i = at + lane * WIDTH; i < stop; i += LOCAL_X * WIDTH) {
-                const vec v = part_load(in, i, stop, IDENTITY);
+                const vec v = part_load_in(x, base + i, base + stop, p.total, IDENTITY);
                 sum = COMBINE(sum, ELEMENT(v));
             }
             total = COMBINE(total, sum);
@@ -98,23 +99,32 @@ __kernel GROUP_SIZE void reduce_fwd_columns(
     const uint column = get_local_id(0), row = get_local_id(1);
     const uint begin = get_group_id(0) * p.per_group, end = min(p.units, begin + p.per_group);
     for (uint unit = begin; unit < end; unit++) {
-        const uint j = (unit % p.chunks * LOCAL_X + column) * WIDTH, slice = unit / p.chunks;
+        const uint j = (unit % p.chunks * LOCAL_X + column) * SPAN * WIDTH, slice = unit / p.chunks;
         const uint from = slice % p.parts * p.part, to = min(p.size, from + p.part);
-        __global const float *in = x + slice / p.parts * p.size * p.inner;
-        vec total = (vec)(IDENTITY);
+        const uint base = slice / p.parts * p.size * p.inner;
+        vec total[SPAN];
+        for (uint k = 0; k < SPAN; k++)
+            total[k] = (vec)(IDENTITY);
         for (uint at = from; at < to && j < p.inner; at += BLOCK * LOCAL_Y) {
             const uint stop = min(to, at + BLOCK * LOCAL_Y);
-            vec sum = (vec)(IDENTITY);
+            vec sum[SPAN];
+            for (uint k = 0; k < SPAN; k++)
+                sum[k] = (vec)(IDENTITY);
             for (uint i = at + row; i < stop; i += LOCAL_Y) {
-                const vec v = part_load(in + i * p.inner, j, p.inner, IDENTITY);
-                sum = COMBINE(sum, ELEMENT(v));
+                const uint line = base + i * p.inner;
+                for (uint k = 0; k < SPAN; k++) {
+                    const vec v = part_load_in(
+                        x, line + j + k * WIDTH, line + p.inner, p.total, IDENTITY);
+                    sum[k] = COMBINE(sum[k], ELEMENT(v));
+                }
             }
-            total = COMBINE(total, sum);
+            for (uint k = 0; k < SPAN; k++)
+                total[k] = COMBINE(total[k], sum[k]);
         }
 #if LOCAL_Y > 1
-        total = combine_items(total, pool, row * LOCAL_X + column, row, LOCAL_Y, LOCAL_X);
+        total[0] = combine_items(total[0], pool, row * LOCAL_X + column, row, LOCAL_Y, LOCAL_X);
 #endif
-        if (row == 0 && j < p.inner)
-            part_store(FINISH(total), y + slice * p.inner, j, p.inner);
+        for (uint k = 0; k < SPAN && row == 0; k++)
+            part_store(FINISH(total[k]), y + slice * p.inner, j + k * WIDTH, p.inner);
     }
 }

@@ -1,23 +1,25 @@
 #version 450
 // kernels: matmul_fwd_tile matmul_fwd_reg matmul_fwd_sum
-/* Matrix product, float32: C = ACT(op(A) op(B) + bias), row major, batched. Vulkan twin of cl/matmul.cl: same
- * buffers, same parameters, same order of summation (ascending in k; split over k: ascending over the parts).
+/* Matrix product, float32: C = ACT(op(A) op(B) + bias), row major, batched. Vulkan twin of
+ * cl/matmul.cl: same buffers, same parameters, same order of summation (ascending in k; split over
+ * k: ascending over the parts).
  *
- * Kernels, one a SPIR-V module, chosen by -D
- *   matmul_fwd_tile   GPUs: a work-group makes GM x GN elements of C; tiles of A and B pass through shared memory
- *   matmul_fwd_reg    CPUs: the same tile of registers, A and B read where they lie. Where shared memory is plain
- *                     memory, copying into it only adds work.
- *   matmul_fwd_sum    adds the parts of a split over k, then the epilogue
+ * Kernels
+ *   matmul_fwd_tile  GPUs: a work-group makes GM x GN elements of C; tiles of A and B pass through
+ *                    shared memory
+ *   matmul_fwd_reg   CPUs: the same tile of registers, A and B read where they lie. Where shared
+ *                    memory is plain memory, copying into it only adds work.
+ *   matmul_fwd_sum   adds the parts of a split over k, then the epilogue
  *
- * Bindings, set 0: 0 a, 1 b, 2 bias, 3 c; for _sum: 0 parts, 1 bias, 2 c. Layouts as in cl/matmul.cl: TA=0: (i,l) at
- *   i*lda + l, TA=1: at l*lda + i; TB=0: (l,j) at l*ldb + j, TB=1: at j*ldb + l; c: (i,j) at i*ldc + j. Matrix z of
- *   the batch starts at z*sa, z*sb, z*sc (0: shared by all). bias is read only if HAS_BIAS. Nothing outside the
- *   matrices is touched.
- * Work-group (x, y, z): columns x*GN .., rows y*GM .., matrix z (SPLIT: part z % splits of matrix z / splits, c is
- *   scratch with ldc = n, sc = m*n). _sum: work-item x is a column, y a row, z a matrix.
- * Limits: GM a multiple of local size y, GN of local size x; for _tile GK*GM and GK*GN multiples of the work-group;
- *   shared memory 4*GK*(GM+GN+2) bytes; indices of a buffer fit in 32 bits.
- */
+ * Bindings: 0 a, 1 b, 2 bias, 3 c; for _sum: 0 parts, 1 bias, 2 c. Layouts as in cl/matmul.cl:
+ *   TA=0: (i,l) at i*lda + l, TA=1: at l*lda + i; TB=0: (l,j) at l*ldb + j, TB=1: at j*ldb + l;
+ *   c: (i,j) at i*ldc + j. Matrix z of the batch starts at z*sa, z*sb, z*sc (0: shared by all). bias is read
+ *   only if HAS_BIAS. Nothing outside the matrices is touched.
+ * Work-group (x, y, z): columns x*GN .., rows y*GM .., matrix z (SPLIT: part z % splits of matrix
+ *   z / splits, c is scratch with ldc = n, sc = m*n). _sum: work-item x is a column, y a row, z a
+ *   matrix.
+ * Limits: GM a multiple of local size y, GN of local size x; for _tile GK*GM and GK*GN multiples of
+ *   the work-group; shared memory 4*GK*(GM+GN+2) bytes; indices of a buffer fit in 32 bits. */
 
 layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
 layout(constant_id = 0) const int TA = 0;
@@ -42,8 +44,7 @@ layout(push_constant, std430) uniform Params {
 #include "elementwise_apply.h"
 ELEMENTWISE_FUNCTION(apply, float)
 
-float activate(float v)
-{
+float activate(float v) {
     return apply(ACT, v, 0.0, 0.0, p.act_k);
 }
 
@@ -52,9 +53,9 @@ layout(std430, binding = 0) readonly buffer Part { float part[]; };
 layout(std430, binding = 1) readonly buffer Bias { float bias[]; };
 layout(std430, binding = 2) buffer C { float c[]; };
 
-void main()
-{
-    const uint j = gl_GlobalInvocationID.x, i = gl_GlobalInvocationID.y, z = gl_GlobalInvocationID.z;
+void main() {
+    const uint j = gl_GlobalInvocationID.x, i = gl_GlobalInvocationID.y;
+    const uint z = gl_GlobalInvocationID.z;
     if (j >= p.n || i >= p.m)
         return;
     const uint one = p.m * p.n;
@@ -78,8 +79,7 @@ const int GY = int(gl_WorkGroupSize.y);
 const int TM = GM / GY;
 const int TN = GN / GX;
 
-void store(uint i, uint j, uint base_c, float s)
-{
+void store(uint i, uint j, uint base_c, float s) {
     if (i < p.m && j < p.n) {
         const uint at = base_c + i * p.ldc + j;
         if (SPLIT == 0) {
@@ -96,8 +96,7 @@ shared float at[GK * (GM + 1)];
 shared float bt[GK * (GN + 1)];
 #endif
 
-void main()
-{
+void main() {
     const uint x = gl_LocalInvocationID.x, y = gl_LocalInvocationID.y;
     const uint i0 = gl_WorkGroupID.y * GM, j0 = gl_WorkGroupID.x * GN, z = gl_WorkGroupID.z;
     uint zi = z, lbegin = 0, lend = p.k;
@@ -145,7 +144,8 @@ void main()
         barrier();
     }
 #else
-    /* Rows and columns past the edge read the last one's values instead; their results are not stored. */
+    /* Rows and columns past the edge read the last one's values instead; their results are not
+     * stored. */
     uint pa[TM], pb[TN];
     for (int u = 0; u < TM; u++) {
         const uint i = min(i0 + y + u * GY, p.m - 1);

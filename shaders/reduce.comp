@@ -1,5 +1,5 @@
 // Sums, maxima and sums of squares along one dimension: see cl/reduce.cl, whose bindings, parameters,
-// constants (0 is its WIDTH) and mapping these have, with one element for each invocation at a time.
+// constants (0 and 1 are its WIDTH and SPAN) and mapping these have, with one element for each invocation at a time.
 // Limits: local sizes are powers of two, at most 256 in all.
 // kernels: reduce_fwd_rows reduce_fwd_columns
 #version 450
@@ -7,13 +7,13 @@
 #define BLOCK 64
 
 layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
-layout(constant_id = 1) const int MAXIMUM = 0;
-layout(constant_id = 2) const int SQUARE = 0;
-layout(constant_id = 3) const int ROOT = 0;
+layout(constant_id = 2) const int MAXIMUM = 0;
+layout(constant_id = 3) const int SQUARE = 0;
+layout(constant_id = 4) const int ROOT = 0;
 layout(std430, binding = 0) readonly buffer X { float x[]; };
 layout(std430, binding = 1) writeonly buffer Y { float y[]; };
 layout(push_constant) uniform Params {
-    uint size, inner, part, parts, chunks, units, per_group;
+    uint size, inner, total, part, parts, chunks, units, per_group;
     float scale;
 } p;
 

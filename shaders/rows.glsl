@@ -1,15 +1,15 @@
 // Rows of floats in GLSL: what cl/rows.h is, with WIDTH 1.
 //
 // gl_WorkGroupSize.x lanes (a power of two) share a row and gl_WorkGroupSize.y rows a work-group;
-// groups share the rows equally. Reductions run in a fixed order; every lane
-// gets the result. The largest of numbers one of which is NaN may be any of them.
+// groups share the rows equally. Reductions run in a fixed order; every lane gets the result. The
+// largest of numbers one of which is NaN may be any of them.
 layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
 
 #define LANE     gl_LocalInvocationID.x
 #define ROW_LANE gl_LocalInvocationID.y
 
-// This group's rows, which are neighbours. All lanes take part in each turn, for the sake of barriers;
-// those that have no row left get the last, with no elements.
+// This group's rows, which are neighbours. All lanes take part in each turn, for the sake of
+// barriers; those that have no row left get the last, with no elements.
 #define FOR_ROWS(first, count)                                                                     \
     for (uint first = group_begin(count, gl_WorkGroupID.x),                                        \
               last = min(group_begin(count, gl_WorkGroupID.x + 1), count);                         \

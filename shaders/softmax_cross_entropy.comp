@@ -1,10 +1,10 @@
 // Cross-entropy of softmax, a loss for each row. Mapping of work and limits: rows.glsl.
 // Constants: 1 DENSE: 0 labels are class numbers (one a row), 1 they are probabilities t.
-// With the row's largest element m, s = sum(exp(x - m)) and w = sum(t), which is 1 for a class number
-// and NaN where that is out of range; 0 log 0 = 0:
+// With the row's largest element m, s = sum(exp(x - m)) and w = sum(t), which is 1 for a class
+// number and NaN where that is out of range; 0 log 0 = 0:
 //
-// softmax_cross_entropy_fwd: bindings 0 x, 1 labels, 2 loss (one a row) = w log(s) - sum(t (x - m)),
-//     3 state (two a row) = m, w / s.
+// softmax_cross_entropy_fwd: bindings 0 x, 1 labels, 2 loss (one a row) = w log(s) -
+//     sum(t (x - m)), 3 state (two a row) = m, w / s.
 // softmax_cross_entropy_bwd: bindings 0 x, 1 labels, 2 state, 3 dloss (one a row), 4 dx =
 //     dloss * (exp(x - m) * w / s - t). dx may be x.
 // kernels: softmax_cross_entropy_fwd softmax_cross_entropy_bwd

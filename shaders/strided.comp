@@ -1,5 +1,5 @@
-// Copies between layouts of up to six dimensions. Elements are words of 4 bytes of any type. Rows are
-// the last dimension; mapping of work: rows.glsl, and group number 1 is a chunk of each row.
+// Copies between layouts of up to six dimensions. Elements are words of 4 bytes of any type. Rows
+// are the last dimension; mapping of work: rows.glsl, and group number 1 is a chunk of each row.
 // Dimensions are outermost first; outer ones that are not needed have size 1.
 //
 // strided_copy: bindings 0 x, 1 y: each element of a box goes from one strided place to another.

@@ -2,8 +2,8 @@
 // type. Bindings: 0 x, 1 y. Groups walk over all tiles by the number of groups.
 //
 // A work-group takes a square tile, as wide as its local size in x, through shared memory, as many
-// rows at a time as its local size in y, so that both reads and writes run along memory; one word of
-// padding a row keeps the columns in different banks.
+// rows at a time as its local size in y, so that both reads and writes run along memory; one word
+// of padding a row keeps the columns in different banks.
 // kernels: transpose_fwd
 #version 450
 

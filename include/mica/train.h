@@ -36,14 +36,14 @@ typedef enum mica_train_event {
 
 typedef struct mica_train_progress {
     mica_train_event event;
-    const char *device;    /* "opencl:0 (name of the device)" */
-    const char *out;       /* the run's folder */
-    int64_t epoch, epochs; /* from 1 */
-    int64_t step, steps;   /* done in this epoch, and all of it */
-    double loss;           /* mean over this epoch's steps so far; NaN before the first */
-    double samples_per_s;  /* 0 before it is known */
-    double seconds_left;   /* until the last epoch is done; negative before it is known */
-    double seconds;        /* since the run began, earlier sessions included */
+    const char *device;         /* "opencl:0 (name of the device)" */
+    const char *out;            /* the run's folder */
+    int64_t epoch, epochs;      /* from 1 */
+    int64_t step, steps;        /* done in this epoch, and all of it */
+    double loss;                /* mean over this epoch's steps so far; NaN before the first */
+    double samples_per_s;       /* 0 before it is known */
+    double seconds_left;        /* until the last epoch is done; negative before it is known */
+    double seconds;             /* since the run began, earlier sessions included */
     const mica_metric *metrics; /* the last finished epoch's; 0 of them before the first */
     size_t n_metrics;
 } mica_train_progress;
@@ -78,9 +78,9 @@ typedef struct mica_train_result {
     size_t n_metrics;
 } mica_train_result;
 
-/* Trains the recipe in the file, or in the run's folder, `recipe`. Losses are those of the data; the
- * training loss has the L2 penalty too and is a mean over the epoch's steps, taken while the weights
- * change. Test metrics are those of the best weights.
+/* Trains the recipe in the file, or in the run's folder, `recipe`. Losses are those of the data;
+ * the training loss has the L2 penalty too and is a mean over the epoch's steps, taken while the
+ * weights change. Test metrics are those of the best weights.
  *
  * A folder that holds a run is continued with options->resume, bit for bit as if it had never
  * stopped, and refused without. With `out` NULL a new run gets a folder of its own under runs/,
@@ -134,8 +134,9 @@ typedef struct mica_evaluation {
                                  for the column's */
 } mica_evaluation;
 
-/* Evaluates on the recipe's test set; data as in mica_train_options. Gives an entry a head; the
- * entries live until the next call or as long as the run. */
+/* Evaluates on the recipe's test set and draws confusion.svg in the run's folder; data as in
+ * mica_train_options. Gives an entry a head, which live until the next call or as long as the
+ * run. */
 MICA_API mica_status mica_run_evaluate(mica_run *run, const char *data,
     const mica_evaluation **heads, size_t *n_heads, int64_t *samples);
 

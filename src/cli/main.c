@@ -4,8 +4,11 @@
 #include "base/text.h"
 #include "config.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -18,6 +21,7 @@ static const struct {
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
     {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
     {"bench", mica_cli_bench, "the time of reference workloads"},
+    {"check", mica_cli_check, "every kernel against a reference: is it safe to train here?"},
     {"devices", mica_cli_devices, "the devices of this machine"},
 };
 
@@ -43,7 +47,21 @@ static int unknown(const char *name) {
     return mica_cli_usage("unknown command %s; mica --help lists them", name);
 }
 
+/* Asks PoCL to pin its threads, before it starts: left alone, two of them may share a core for a
+ * while after each pause, at half the speed. It pins thread i to CPU i, so only where all CPUs are
+ * ours. The user's own setting stands. */
+static void pin_pocl(void) {
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof ours, &ours))
+        return;
+    for (long i = 0; i < sysconf(_SC_NPROCESSORS_ONLN); i++)
+        if (i >= CPU_SETSIZE || !CPU_ISSET((size_t)i, &ours))
+            return;
+    setenv("POCL_AFFINITY", "1", 0);
+}
+
 int main(int argc, char **argv) {
+    pin_pocl();
     if (argc < 2)
         return mica_cli_usage("a command is missing; mica --help lists them");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -11,7 +11,8 @@
 #define LIVE_SECONDS  0.1  /* between drawings of the live line */
 #define EPOCH_SECONDS 1.0  /* between plain lines at the ends of epochs */
 #define PLAIN_SECONDS 30.0 /* between plain lines inside an epoch */
-#define BAR           20
+#define BAR_MIN       5
+#define BAR_MAX       20
 
 static double now(void) {
     struct timespec time;
@@ -38,83 +39,82 @@ static void duration(double seconds, char *text, size_t size) {
         snprintf(text, size, "%d:%02d", (int)(s / 60), (int)(s % 60));
 }
 
-static const char *name_end(const char *name, const char *tail) {
-    size_t n = strlen(name), m = strlen(tail);
-    return n >= m && !strcmp(name + n - m, tail) ? name + n - m : NULL;
-}
-
-static bool is_shown(const mica_metric *metric) {
-    return isfinite(metric->value) && (name_end(metric->name, "validation_accuracy") ||
-                                          name_end(metric->name, "validation_loss"));
-}
-
-/* Appends; what does not fit is cut off. */
-static size_t append(char *line, size_t size, size_t used, const char *text) {
-    int n = snprintf(line + used, size - used, "%s", text);
-    return used + (size_t)n < size ? used + (size_t)n : size - 1;
-}
-
-static size_t append_loss(char *line, size_t size, size_t used, const mica_train_progress *p) {
-    char text[320];
-    if (isfinite(p->loss)) {
-        snprintf(text, sizeof text, "  loss %.4f", p->loss);
-        used = append(line, size, used, text);
+/* The accuracies of the last validation, or the losses if there are none, under short names. */
+static void metrics_text(
+    const mica_train_progress *p, const char *kind, const char *label, char *text, size_t size) {
+    size_t used = 0, tail = strlen(kind);
+    *text = 0;
+    for (size_t i = 0; i < p->n_metrics; i++) {
+        const char *name = p->metrics[i].name;
+        size_t length = strlen(name);
+        if (length < tail || strcmp(name + length - tail, kind) || used >= size)
+            continue;
+        used += (size_t)snprintf(text + used, size - used, "  %.*s%s %.3f", (int)(length - tail),
+            name, label, p->metrics[i].value);
     }
-    for (size_t i = 0; i < p->n_metrics; i++)
-        if (is_shown(&p->metrics[i])) {
-            snprintf(text, sizeof text, "  %s %.4f", p->metrics[i].name, p->metrics[i].value);
-            used = append(line, size, used, text);
-        }
-    return used;
 }
 
-static size_t append_rate(char *line, size_t size, size_t used, const mica_train_progress *p) {
-    char number[32], text[64];
+typedef struct parts {
+    char epoch[64], step[64], loss[32], metrics[256], rate[48], left[48];
+} parts;
+
+static void write_parts(const mica_train_progress *p, parts *text) {
+    char number[32];
+    *text = (parts){{0}};
+    snprintf(text->epoch, sizeof text->epoch, "epoch %" PRId64 "/%" PRId64, p->epoch, p->epochs);
+    snprintf(text->step, sizeof text->step, " %" PRId64 "/%" PRId64, p->step, p->steps);
+    if (isfinite(p->loss))
+        snprintf(text->loss, sizeof text->loss, "  loss %.3f", p->loss);
+    metrics_text(p, "validation_accuracy", "acc", text->metrics, sizeof text->metrics);
+    if (!*text->metrics)
+        metrics_text(p, "validation_loss", "val", text->metrics, sizeof text->metrics);
     if (p->samples_per_s > 0) {
         short_number(p->samples_per_s, number, sizeof number);
-        snprintf(text, sizeof text, "  %s samples/s", number);
-        used = append(line, size, used, text);
+        snprintf(text->rate, sizeof text->rate, "  %s samples/s", number);
     }
     if (p->seconds_left >= 0) {
         duration(p->seconds_left, number, sizeof number);
-        snprintf(text, sizeof text, "  %s left", number);
-        used = append(line, size, used, text);
+        snprintf(text->left, sizeof text->left, "  %s left", number);
     }
-    return used;
 }
 
+/* What the terminal is too narrow for is left out, the least important first; the bar takes what
+ * is free. */
 static void show_live(mica_cli_progress *progress, const mica_train_progress *p) {
+    parts text;
+    write_parts(p, &text);
     struct winsize window;
-    size_t columns = 80;
-    char line[512], bar[BAR + 1] = {0};
-    if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &window) && window.ws_col > 1)
+    int columns = 80;
+    if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &window) && window.ws_col)
         columns = window.ws_col;
-    size_t size = columns < sizeof line ? columns : sizeof line; /* the last column stays free */
-    int64_t filled = p->steps ? BAR * p->step / p->steps : 0;
-    for (int i = 0; i < BAR; i++)
-        bar[i] = i < filled ? '#' : '.';
-    char text[128];
-    snprintf(text, sizeof text, "epoch %" PRId64 "/%" PRId64 " step %" PRId64 "/%" PRId64 " [%s]",
-        p->epoch, p->epochs, p->step, p->steps, bar);
-    size_t used = append(line, size, 0, text);
-    used = append_loss(line, size, used, p);
-    append_rate(line, size, used, p);
-    fprintf(stderr, "\r%s\033[K", line);
+    char *const optional[] = {text.rate, text.metrics, text.left, text.loss};
+    int used = (int)(strlen(text.epoch) + strlen(text.step)) + 1; /* the last column is free */
+    for (int i = 0; i < 4; i++)
+        used += (int)strlen(optional[i]);
+    for (int i = 0; i < 4 && used > columns; i++) {
+        used -= (int)strlen(optional[i]);
+        *optional[i] = 0;
+    }
+    char bar[BAR_MAX + 4] = "";
+    int width = columns - used - 3 < BAR_MAX ? columns - used - 3 : BAR_MAX;
+    if (width >= BAR_MIN) {
+        int done = p->steps ? (int)(width * p->step / p->steps) : 0;
+        snprintf(bar, sizeof bar, " [%*s]", width, "");
+        memset(bar + 2, '#', (size_t)done);
+        memset(bar + 2 + done, '.', (size_t)(width - done));
+    }
+    fprintf(stderr, "\r%s%s%s%s%s%s%s\033[K", text.epoch, bar, text.step, text.loss, text.metrics,
+        text.rate, text.left);
     fflush(stderr);
     progress->live = true;
 }
 
 static void show_plain(const mica_train_progress *p) {
-    char line[1024], text[96];
-    snprintf(text, sizeof text, "epoch %" PRId64 "/%" PRId64, p->epoch, p->epochs);
-    size_t used = append(line, sizeof line, 0, text);
-    if (p->event == MICA_TRAIN_STEP) {
-        snprintf(text, sizeof text, " step %" PRId64 "/%" PRId64, p->step, p->steps);
-        used = append(line, sizeof line, used, text);
-    }
-    used = append_loss(line, sizeof line, used, p);
-    append_rate(line, sizeof line, used, p);
-    fprintf(stderr, "%s\n", line);
+    parts text;
+    write_parts(p, &text);
+    fprintf(stderr, "%s%s%s%s%s%s%s\n", text.epoch, p->event == MICA_TRAIN_STEP ? " step" : "",
+        p->event == MICA_TRAIN_STEP ? text.step : "", text.loss, text.metrics, text.rate,
+        text.left);
 }
 
 static void show_start(const mica_train_progress *p) {

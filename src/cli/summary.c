@@ -79,9 +79,9 @@ static void print_table(const char *name, const mica_network *network) {
         titles[2], width[3], titles[3], "connected to");
     for (size_t i = 0; i < network->n_layers; i++) {
         const mica_network_layer *row = &network->layers[i];
-        printf("%-*s  %-*s  %-*s  %*s  %s%s\n", width[0], row->name, width[1], row->type, width[2],
+        printf("%-*s  %-*s  %-*s  %*s%s%s%s\n", width[0], row->name, width[1], row->type, width[2],
             shape_text(row->output, shape, sizeof shape), width[3],
-            number_text(row->parameters, number, sizeof number), row->from,
+            number_text(row->parameters, number, sizeof number), *row->from ? "  " : "", row->from,
             row->frozen_parameters ? " (frozen)" : "");
     }
     totals sum = count(network);

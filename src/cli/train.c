@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char help[] =
     "usage: mica train RECIPE [--device D] [--data DIR] [--out DIR] [--seed N] [--set KEY=VALUE]...\n"
@@ -60,9 +61,13 @@ static int print_json(const mica_train_result *result) {
 }
 
 static int print_text(const mica_train_result *result) {
+    int width = 0;
+    for (size_t i = 0; i < result->n_metrics; i++) {
+        int length = (int)strlen(result->metrics[i].name);
+        width = length > width ? length : width;
+    }
     for (size_t i = 0; i < result->n_metrics; i++)
-        if (isfinite(result->metrics[i].value))
-            printf("%-24s %.4f\n", result->metrics[i].name, result->metrics[i].value);
+        printf("%-*s  %.4f\n", width, result->metrics[i].name, result->metrics[i].value);
     printf("%s: %" PRId64 " epochs in %.1f s, the best was epoch %" PRId64 "\n", result->out,
         result->epochs, result->seconds, result->best_epoch);
     return 0;

@@ -182,18 +182,6 @@ typedef struct elementwise_params {
     float k[STEPS_MOST];
 } elementwise_params;
 
-static int32_t mode_of(mica_stretch stretch, int64_t count, int64_t whole, uint32_t width) {
-    if (count == whole)
-        return MICA_ELEMENTWISE_FULL;
-    if (count == 1)
-        return MICA_ELEMENTWISE_SCALAR;
-    if (stretch.inner % width == 0)
-        return MICA_ELEMENTWISE_RUN;
-    if (stretch.inner == 1 && stretch.div % width == 0)
-        return MICA_ELEMENTWISE_SPLAT;
-    return MICA_ELEMENTWISE_LANES;
-}
-
 mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     static const char *const entries[] = {"elementwise_fwd_1", "elementwise_fwd_2",
         "elementwise_fwd_3", "elementwise_fwd_4", "elementwise_fwd_5", "elementwise_fwd_6"};
@@ -212,7 +200,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
         .bytes = (double)whole * sizeof(float),
     };
     elementwise_params params = {.n = (uint32_t)whole};
-    uint32_t modes = 0;
+    int32_t modes = 0;
     for (int i = 0; i < node->n_in; i++) {
         mica_stretch stretch;
         int64_t count = mica_shape_count(node->in[i]->shape);
@@ -222,14 +210,17 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
         params.div[i] = stretch.div;
         params.mod[i] = stretch.mod;
         params.inner[i] = stretch.inner;
-        modes |= (uint32_t)mode_of(stretch, count, whole, width) << 4 * i;
+        modes |= (count == whole  ? MICA_ELEMENTWISE_FULL
+                     : count == 1 ? MICA_ELEMENTWISE_SCALAR
+                                  : MICA_ELEMENTWISE_STRETCHED)
+                 << 4 * i;
         desc.slots[desc.n_slots++] = MICA_SLOT(node->in[i]);
         desc.bytes += (double)count * sizeof(float);
     }
     desc.slots[desc.n_slots++] = MICA_SLOT(node->out[0]);
     mica_constant_set(&desc.kernel, "WIDTH", (int32_t)width);
     mica_constant_set(&desc.kernel, "INPUTS", node->n_in);
-    mica_constant_set(&desc.kernel, "MODES", (int32_t)modes);
+    mica_constant_set(&desc.kernel, "MODES", modes);
     mica_constant_set(&desc.kernel, "STEPS", program.n_steps);
     for (int i = 0; i < STEPS_MOST; i++) {
         const elementwise_step *step = &program.steps[i];

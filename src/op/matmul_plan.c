@@ -86,9 +86,9 @@ static void sum(const mica_traits *t, const shape *s, uint32_t splits, variant *
         constant(l, "VW", 4);
         l->kernel.local[0] = 64; /* work-items past the edge own no column */
         l->params.cols = 1;
-        l->params.rows = 1;
+        l->params.rows = ceil_div(s->m, t->max_groups[1]);
         l->groups[0] = ceil_div(s->n, 64);
-        l->groups[1] = s->m;
+        l->groups[1] = ceil_div(s->m, l->params.rows);
     }
     l->groups[2] = s->batch;
     v->parts = (uint64_t)s->m * s->n * splits * s->batch;
@@ -134,7 +134,7 @@ static double group_cost(const shape *s, const panel_blocks *b, uint32_t rows, u
     double flops = row_steps * tiles * k;
     double c_traffic = 4.0 * rows * tiles * b->nv * kblocks + 30.0 * panels * tiles * kblocks;
     double pack_a = (s->ta ? 5.0 * panels * k : 4.0 * rows * k / b->vw) + 40.0 * panels * kblocks;
-    double pack_b = (s->tb ? 10.0 : 4.0) * tiles * nr / b->vw * k;
+    double pack_b = (s->tb ? 20.0 : 14.0) * tiles * nr / b->vw * k;
     return flops + c_traffic + pack_a + pack_b + 3000; /* the last: a work-group's start */
 }
 
@@ -160,7 +160,9 @@ static void try_rows(
         /* whole rounds if few, and a straggler, since cores are seldom equally free */
         double rounds =
             groups <= 4 * cores ? (double)ceil_div((uint32_t)groups, cores) : groups / cores;
-        p.cost = rounds * one + 0.4 * one * (cores > 1);
+        p.cost = rounds * one + 0.25 * one * (cores > 1);
+        if (groups > 1)
+            p.cost += 12000; /* waking another thread */
         if (p.splits > 1)
             p.cost += 15000 + 4.0 * s->m * s->n / b->vw * p.splits * s->batch / cores;
         if (best->cost < 0 || p.cost < best->cost)
@@ -179,9 +181,8 @@ static partition best_partition(const mica_traits *t, const shape *s, const pane
             break;
         partition p = {.kper = splits == 1 ? s->k : round_up(ceil_div(s->k, splits), b->vw)};
         p.splits = ceil_div(s->k, p.kper);
-        /* Blocks of equal length, a multiple of the vector. Up to 512 steps need one block; longer
-         * sums go in blocks of about 384, which left more of the cache to wider blocks of B. */
-        uint32_t blocks = p.kper <= b->kc ? 1 : ceil_div(p.kper, b->kc < 400 ? b->kc : 400);
+        /* Blocks of equal length, a multiple of the vector. */
+        uint32_t blocks = ceil_div(p.kper, b->kc);
         p.kc = min_u(round_up(ceil_div(p.kper, blocks), b->vw), b->kc);
         uint32_t limit = b->bp / p.kc / nr * nr;
         for (p.cols = nr; p.cols <= max_cols && p.cols <= limit; p.cols += nr) {
@@ -233,24 +234,25 @@ static void row(const mica_traits *t, const shape *s, variant *v) {
     l->groups[2] = s->batch;
 }
 
-/* ---- elsewhere: matmul_fwd_tile ---- */
+/* ---- elsewhere: matmul_fwd_tile, matmul_fwd_reg ---- */
 
-static void tile(const mica_traits *t, const shape *s, uint32_t size, variant *v) {
-    uint32_t gk = size == 32 ? 32 : 16, splits = 1;
-    uint32_t gx = ceil_div(s->n, size), gy = ceil_div(s->m, size);
+/* `l` is a launch of work-groups of x * y work-items, each group making gm x gn elements, with the
+ * sum over k split where C has too few of such blocks for the device. */
+static void spread(const mica_traits *t, const shape *s, const char *entry, const uint32_t local[2],
+    const uint32_t block[3], variant *v) {
+    uint32_t gx = ceil_div(s->n, block[1]), gy = ceil_div(s->m, block[0]), splits = 1;
     double groups = (double)gx * gy * s->batch, want = 2.0 * t->compute_units;
-    while (
-        t->kind != MICA_CPU && groups * splits < want && s->k / (splits + 1) >= 256 && splits < 64)
+    while (groups * splits < want && s->k / (splits + 1) >= 256 && splits < 64)
         splits++;
-    uint32_t kper = splits == 1 ? s->k : round_up(ceil_div(s->k, splits), gk);
+    uint32_t kper = splits == 1 ? s->k : round_up(ceil_div(s->k, splits), block[2]);
     splits = ceil_div(s->k, kper);
-    *v = (variant){.name = size == 128 ? "tile128" : size == 64 ? "tile64" : "tile32"};
     launch *l = &v->launches[v->n_launches++];
-    product(l, "matmul_fwd_tile", s, splits > 1);
-    constant(l, "GM", (int32_t)size);
-    constant(l, "GN", (int32_t)size);
-    constant(l, "GK", (int32_t)gk);
-    l->kernel.local[0] = l->kernel.local[1] = 16;
+    product(l, entry, s, splits > 1);
+    constant(l, "GM", (int32_t)block[0]);
+    constant(l, "GN", (int32_t)block[1]);
+    constant(l, "GK", (int32_t)block[2]);
+    l->kernel.local[0] = local[0];
+    l->kernel.local[1] = local[1];
     l->params.splits = splits;
     l->params.kper = kper;
     l->groups[0] = gx;
@@ -260,6 +262,23 @@ static void tile(const mica_traits *t, const shape *s, uint32_t size, variant *v
         sum(t, s, splits, v);
 }
 
+/* CPUs whose lanes are work-items: 8 x 8 elements a work-item, from registers. Fewer than 64 rows
+ * need no taller block. */
+static void reg(const mica_traits *t, const shape *s, variant *v) {
+    const uint32_t local[2] = {8, min_u(8, ceil_div(s->m, 8))};
+    const uint32_t block[3] = {8 * local[1], 64, 16};
+    *v = (variant){.name = "reg"};
+    spread(t, s, "matmul_fwd_reg", local, block, v);
+}
+
+static void tile(const mica_traits *t, const shape *s, uint32_t size, variant *v) {
+    const uint32_t local[2] = {16, 16};
+    const uint32_t block[3] = {size, size, size == 32 ? 32 : 16};
+    *v = (variant){.name = size == 128 ? "tile128" : size == 64 ? "tile64" : "tile32"};
+    spread(t, s, "matmul_fwd_tile", local, block, v);
+}
+
+/* The largest tiles that give each compute unit two work-groups come first. */
 static int tiles(const mica_traits *t, const shape *s, variant *variants) {
     static const uint32_t sizes[3] = {128, 64, 32};
     double want = 2.0 * t->compute_units;
@@ -278,8 +297,12 @@ int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *wan
     int n = 0;
     if (s.m == 1) /* a vector lies the same way either way */
         s.ta = false;
-    if (!is_vector_cpu(traits))
+    if (traits->kind != MICA_CPU)
         return tiles(traits, &s, variants);
+    if (!is_vector_cpu(traits)) {
+        reg(traits, &s, &variants[n++]);
+        return n;
+    }
     if (s.m <= 2)
         row(traits, &s, &variants[n++]);
     panel(traits, &s, &variants[n++]);

@@ -127,11 +127,12 @@ static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mi
 #define GROUP_MOST 256
 /* Columns that a group reads side by side, where there are so many: a cache line. */
 #define COLUMNS_LEAST 32
+#define SPAN_MOST     4
 /* Elements that a work-item has to itself before another one helps. */
 #define ITEM_LEAST 8
 
 typedef struct reduce_params {
-    uint32_t size, inner, part, parts, chunks, units, per_group;
+    uint32_t size, inner, total, part, parts, chunks, units, per_group;
     float scale;
 } reduce_params;
 
@@ -174,6 +175,13 @@ static group_shape group_of(const mica_traits *traits, view v) {
     return (group_shape){along, power_for(is_rows(v) ? v.outer : v.inner, most / along)};
 }
 
+/* Vectors of columns that a CPU's work-item sums side by side, to read whole cache lines in a row.
+ */
+static uint32_t span_of(const mica_traits *traits, view v) {
+    uint32_t width = mica_vector_width(traits);
+    return is_rows(v) || width == 1 ? 1 : power_for(divide_up(v.inner, width), SPAN_MOST);
+}
+
 static uint32_t parts_for(const mica_traits *traits, view v, group_shape group, uint64_t groups) {
     uint64_t elements = (uint64_t)v.size * v.inner, parts;
     if (traits->kind == MICA_CPU)
@@ -208,10 +216,10 @@ static uint32_t map_units(const mica_traits *traits, view v, group_shape group, 
 static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, uint32_t parts,
     mica_slot from, mica_slot to, bool first, bool last) {
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_vector_width(traits);
+    uint32_t width = mica_vector_width(traits), span = span_of(traits, v);
     group_shape group = group_of(traits, v);
     bool rows = is_rows(v), squares = attrs->kind == SUM_SQUARES || attrs->kind == NORM;
-    uint64_t chunks = rows ? 1 : divide_up(v.inner, (uint64_t)group.beside * width);
+    uint64_t chunks = rows ? 1 : divide_up(v.inner, (uint64_t)group.beside * span * width);
     uint64_t units = v.outer * chunks * parts;
     mica_plan_launch_desc desc = {
         .kernel = {.source = "reduce", .entry = rows ? "reduce_fwd_rows" : "reduce_fwd_columns"},
@@ -220,12 +228,14 @@ static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, ui
         .flops = (double)v.outer * v.size * v.inner,
     };
     mica_constant_set(&desc.kernel, "WIDTH", (int32_t)width);
+    mica_constant_set(&desc.kernel, "SPAN", (int32_t)span);
     mica_constant_set(&desc.kernel, "MAXIMUM", attrs->kind == MAX);
     mica_constant_set(&desc.kernel, "SQUARE", squares && first);
     mica_constant_set(&desc.kernel, "ROOT", attrs->kind == NORM && last);
     reduce_params params = {
         .size = v.size,
         .inner = v.inner,
+        .total = v.outer * v.size * v.inner,
         .part = (uint32_t)divide_up(v.size, parts),
         .parts = parts,
         .chunks = (uint32_t)chunks,

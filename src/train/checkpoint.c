@@ -124,12 +124,15 @@ static mica_status check_tensors(
         if ((tensor && same_shape(tensor, e->shape)) || unequal++ >= 3)
             continue;
         char wanted[96], got[96];
-        mica_text_add(&differences, "; %s %s is %s", e->name,
-            mica_shape_text(e->shape, wanted, sizeof wanted),
-            !tensor ? "not in the file"
-            : tensor->rank <= MICA_MAX_RANK
-                ? mica_shape_text(mica_shape_of(tensor->rank, tensor->dim), got, sizeof got)
-                : "of another rank there");
+        mica_shape_text(e->shape, wanted, sizeof wanted);
+        if (!tensor)
+            mica_text_add(&differences, "; %s %s is not in the file", e->name, wanted);
+        else if (tensor->rank > MICA_MAX_RANK)
+            mica_text_add(&differences, "; %s is %s here, of rank %d in the file", e->name, wanted,
+                tensor->rank);
+        else
+            mica_text_add(&differences, "; %s is %s here, %s in the file", e->name, wanted,
+                mica_shape_text(mica_shape_of(tensor->rank, tensor->dim), got, sizeof got));
     }
     size_t strange = mica_safetensors_count(file) - found;
     for (size_t i = 0; i < mica_safetensors_count(file) && strange && !unequal; i++) {

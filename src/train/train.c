@@ -121,6 +121,14 @@ static mica_status save_checkpoint(training *t) {
     return MICA_OK;
 }
 
+/* Keeps the weights if they are those of the best epoch. It comes after the checkpoint, and again
+ * when that is loaded, so that a kill between the two files does no harm. */
+static mica_status save_best(training *t) {
+    const mica_position *p = &t->position;
+    bool best = !p->batch && p->epoch && p->epoch == p->best_epoch;
+    return best ? mica_model_save(t->model, t->model_path) : MICA_OK;
+}
+
 static mica_status same(
     const training *t, const char *what, int64_t saved, int64_t wanted, const char *key) {
     if (saved == wanted)
@@ -139,12 +147,15 @@ static mica_status load_checkpoint(training *t) {
     MICA_TRY(same(t, "batch size", saved.batch_size, wanted.batch_size, "set the same batch"));
     MICA_TRY(same(
         t, "number of training samples", saved.samples, wanted.samples, "give the same --data"));
-    if (saved.batch >= saved.steps_per_epoch || saved.best_epoch > saved.epoch)
+    if (saved.steps_per_epoch != wanted.steps_per_epoch || saved.batch >= saved.steps_per_epoch ||
+        saved.step != saved.epoch * saved.steps_per_epoch + saved.batch ||
+        saved.best_epoch > saved.epoch || !saved.best_epoch != !saved.epoch)
         return mica_fail(MICA_E_FORMAT, "%s: its training position is damaged", t->checkpoint_path);
     t->position = saved;
     t->earlier = saved.seconds;
     show_last_row(t);
-    return mica_loader_seek(t->loader, saved.epoch, saved.batch);
+    MICA_TRY(mica_loader_seek(t->loader, saved.epoch, saved.batch));
+    return save_best(t);
 }
 
 /* ---- a step ---- */
@@ -259,10 +270,10 @@ static mica_status finish_epoch(training *t) {
     if (!heads || is_better(p, loss)) {
         p->best = loss;
         p->best_epoch = p->epoch;
-        MICA_TRY(mica_model_save(t->model, t->model_path));
     }
     show_last_row(t);
     MICA_TRY(save_checkpoint(t));
+    MICA_TRY(save_best(t));
     MICA_TRY(mica_metrics_save(&t->record.metrics, t->folder.path));
     if (now() - t->drawn >= PICTURE_SECONDS) {
         MICA_TRY(

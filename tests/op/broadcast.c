@@ -55,8 +55,8 @@ static void gradient_twice(
 
 /* Copies are exact. */
 #define S(...) __VA_ARGS__
-#define STRETCH(text, in_, out_, ...)                                                              \
-    { .name = text, .n_in = 1, .in = {{.shape = in_}}, .out = out_, .tolerance = -1, __VA_ARGS__ }
+#define STRETCH(text, in_, out_)                                                                   \
+    { .name = text, .n_in = 1, .in = {{.shape = in_}}, .out = out_, .tolerance = -1 }
 #define NUMBERS(text, in_, out_)                                                                   \
     {                                                                                              \
         .name = text, .n_in = 1,                                                                   \
@@ -81,8 +81,12 @@ static const mica_op_case cases[] = {
     STRETCH("1x2x1x3x1x2 to 3x2x2x3x2x2", S({6, {1, 2, 1, 3, 1, 2}}), S({6, {3, 2, 2, 3, 2, 2}})),
     STRETCH("2x1x3x1x2x1 to 2x2x3x3x2x2", S({6, {2, 1, 3, 1, 2, 1}}), S({6, {2, 2, 3, 3, 2, 2}})),
     STRETCH("4 to 1x1x4", S({1, {4}}), S({3, {1, 1, 4}})),
-    STRETCH("NaN", S({1, {33}}), S({2, {3, 33}}),
-        .in = {{.shape = {1, {33}}, .fill = MICA_FILL_NAN}}, .no_gradient = true),
+    {.name = "NaN",
+        .n_in = 1,
+        .in = {{.shape = {1, {33}}, .fill = MICA_FILL_NAN}},
+        .out = {2, {3, 33}},
+        .tolerance = -1,
+        .no_gradient = true},
     NUMBERS("int32 to 17x3", {0}, S({2, {17, 3}})),
     NUMBERS("int32 5x1 to 5x33", S({2, {5, 1}}), S({2, {5, 33}})),
     NUMBERS("int32 2x1x3x1x2 to 2x4x3x3x2", S({5, {2, 1, 3, 1, 2}}), S({5, {2, 4, 3, 3, 2}})),

@@ -457,13 +457,16 @@ static mica_status check_program(run *r, const built *b, mica_program *program) 
     return check_parameters(r, b);
 }
 
-/* The kernels of a program that failed: where to look. */
+/* The kernels of a program that failed, without their constants: where to look. */
 static void add_kernels(run *r, mica_program *program) {
     mica_program_report report;
     if (mica_program_get_report(program, &report) != MICA_OK)
         return;
-    for (size_t i = 0; i < report.n_rows; i++)
-        mica_text_add(&r->problem, "%s%s", i ? ", " : "; kernels: ", report.rows[i].kernel);
+    for (size_t i = 0; i < report.n_rows; i++) {
+        const char *kernel = report.rows[i].kernel;
+        mica_text_add(
+            &r->problem, "%s%.*s", i ? ", " : "; kernels: ", (int)strcspn(kernel, " ["), kernel);
+    }
 }
 
 static bool is_fatal(mica_status status) {

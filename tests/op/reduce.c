@@ -108,7 +108,6 @@ static void reference_twice(const mica_op_case *c, const mica_ref *in, mica_ref 
     }
 }
 
-#define S(...) __VA_ARGS__
 #define AXES(f, kind, keep, ...)                                                                   \
     &(const reduction) {                                                                           \
         mica_##f, kind, {__VA_ARGS__}, (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), keep     \
@@ -117,65 +116,77 @@ static void reference_twice(const mica_op_case *c, const mica_ref *in, mica_ref 
     &(const reduction) {                                                                           \
         mica_##f, kind, {0}, 0, keep                                                               \
     }
-#define REDUCE(f, text, shape_, attrs_, out_, ...)                                                 \
-    {                                                                                              \
-        .name = #f " " text, .n_in = 1, .in = {{.shape = shape_, .fill = MICA_FILL_DISTINCT}},     \
-        .attrs = attrs_, .out = out_, .build = build_reduction, .reference = reference_reduction,  \
-        .gradient = gradient_reduction, .tolerance = 1e-6, .gradient_tolerance = 1e-6, __VA_ARGS__ \
-    }
+#define CASE(f, text)                                                                              \
+    .name = #f " " text, .n_in = 1, .build = build_reduction, .reference = reference_reduction,    \
+    .gradient = gradient_reduction, .tolerance = 1e-6, .gradient_tolerance = 1e-6
+/* Inputs: without equal elements; of one sign, so that the sum is as large as its parts; others. */
+#define APART(...)                                                                                 \
+    .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_DISTINCT, .low = -1, .high = 1.5}}
+#define POSITIVE(...) .in = {{.shape = {__VA_ARGS__}, .low = 0.1, .high = 1}}
+#define SAME(...)     .in = {{.shape = {__VA_ARGS__}, .low = 0.0999999, .high = 0.1}}
+#define TIED(...)     .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_INTEGER, .low = 0, .high = 3}}
+#define WITH_NAN(...) .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_NAN}}, .no_gradient = true
 
-/* Rows, columns and all, below and above each size at which a group or a part is full. */
+/* Rows, columns and all, below and above the sizes at which a group or a part is full. */
 #define COMMON(f, kind)                                                                            \
-    REDUCE(f, "a scalar", {0}, ALL(f, kind, false), {0}),                                          \
-        REDUCE(f, "1", S({1, {1}}), ALL(f, kind, false), {0}),                                     \
-        REDUCE(f, "31", S({1, {31}}), ALL(f, kind, false), {0}),                                   \
-        REDUCE(f, "5x32, all kept", S({2, {5, 32}}), ALL(f, kind, true), S({2, {1, 1}})),          \
-        REDUCE(f, "33, by number", S({1, {33}}), AXES(f, kind, false, -1), {0}),                   \
-        REDUCE(f, "rows of 7", S({2, {33, 7}}), AXES(f, kind, false, 1), S({1, {33}})),            \
-        REDUCE(f, "rows of 1", S({2, {33, 1}}), AXES(f, kind, false, 1), S({1, {33}})),            \
-        REDUCE(f, "rows of 257", S({2, {3, 257}}), AXES(f, kind, true, -1), S({2, {3, 1}})),       \
-        REDUCE(f, "columns 33x7", S({2, {33, 7}}), AXES(f, kind, false, 0), S({1, {7}})),          \
-        REDUCE(f, "columns 128x256", S({2, {128, 256}}), AXES(f, kind, false, 0), S({1, {256}})),  \
-        REDUCE(f, "columns 1x50", S({2, {1, 50}}), AXES(f, kind, true, 0), S({2, {1, 50}})),       \
-        REDUCE(f, "middle", S({3, {3, 17, 5}}), AXES(f, kind, false, 1), S({2, {3, 5}})),          \
-        REDUCE(f, "two neighbours", S({4, {2, 3, 4, 33}}), AXES(f, kind, false, 1, 2),             \
-            S({2, {2, 33}})),                                                                      \
-        REDUCE(f, "three runs", S({5, {2, 3, 4, 5, 3}}), AXES(f, kind, false, 4, 0, -3),           \
-            S({2, {3, 5}})),                                                                       \
-        REDUCE(                                                                                    \
-            f, "two runs kept", S({3, {3, 4, 5}}), AXES(f, kind, true, 0, 2), S({3, {1, 4, 1}})),  \
-        REDUCE(                                                                                    \
-            f, "ones between", S({4, {3, 1, 4, 2}}), AXES(f, kind, false, 0, 2), S({2, {1, 2}})),  \
-        REDUCE(f, "equal elements", S({2, {9, 33}}), AXES(f, kind, false, 1), S({1, {9}}),         \
-            .in = {{.shape = {2, {9, 33}}, .fill = MICA_FILL_INTEGER, .low = 0, .high = 3}}),      \
-        REDUCE(f, "100003", S({1, {100003}}), ALL(f, kind, false), {0},                            \
-            .in = {{.shape = {1, {100003}}, .low = 0.1, .high = 1}}),                              \
-        REDUCE(f, "columns 20011x5", S({2, {20011, 5}}), AXES(f, kind, false, 0), S({1, {5}}),     \
-            .in = {{.shape = {2, {20011, 5}}, .low = 0.1, .high = 1}}),                            \
-        REDUCE(f, "columns 3000x65", S({3, {3000, 5, 13}}), AXES(f, kind, true, 0),                \
-            S({3, {1, 5, 13}}), .in = {{.shape = {3, {3000, 5, 13}}, .low = 0.1, .high = 1}}),     \
-        REDUCE(f, "rows of 50001", S({2, {2, 50001}}), AXES(f, kind, false, 1), S({1, {2}}),       \
-            .in = {{.shape = {2, {2, 50001}}, .low = 0.1, .high = 1}}),                            \
-        REDUCE(                                                                                    \
-            f, "30000 rows of 3", S({2, {30000, 3}}), AXES(f, kind, false, 1), S({1, {30000}})),   \
-        REDUCE(f, "NaN", S({2, {9, 5}}), AXES(f, kind, false, 1), S({1, {9}}),                     \
-            .in = {{.shape = {2, {9, 5}}, .fill = MICA_FILL_NAN}}, .no_gradient = true),           \
-        REDUCE(f, "columns with NaN", S({2, {19, 5}}), AXES(f, kind, false, 0), S({1, {5}}),       \
-            .in = {{.shape = {2, {19, 5}}, .fill = MICA_FILL_NAN}}, .no_gradient = true),          \
-        REDUCE(f, "an axis out of range", S({2, {3, 4}}), AXES(f, kind, false, 2), {0},            \
-            .refused = MICA_E_INVALID, .words = {#f, "2"}),                                        \
-        REDUCE(f, "an axis twice", S({2, {3, 4}}), AXES(f, kind, false, 1, -1), {0},               \
-            .refused = MICA_E_INVALID, .words = {#f, "twice"}),                                    \
-        REDUCE(f, "of int32", S({1, {3}}), ALL(f, kind, false), {0},                               \
-            .in = {{.shape = {1, {3}}, .dtype = MICA_I32}}, .refused = MICA_E_INVALID,             \
-            .words = {#f, "in0", "float32"})
-
-#define NORM(text, shape_, ...)                                                                    \
+    {CASE(f, "a scalar"), APART(0), .attrs = ALL(f, kind, false)},                                 \
+        {CASE(f, "1"), APART(1, {1}), .attrs = ALL(f, kind, false)},                               \
+        {CASE(f, "31"), APART(1, {31}), .attrs = ALL(f, kind, false)},                             \
+        {CASE(f, "5x32 kept"), APART(2, {5, 32}), .attrs = ALL(f, kind, true),                     \
+            .out = {2, {1, 1}}},                                                                   \
+        {CASE(f, "33 by number"), APART(1, {33}), .attrs = AXES(f, kind, false, -1)},              \
+        {CASE(f, "rows of 7"), APART(2, {33, 7}), .attrs = AXES(f, kind, false, 1),                \
+            .out = {1, {33}}},                                                                     \
+        {CASE(f, "rows of 1"), APART(2, {33, 1}), .attrs = AXES(f, kind, false, 1),                \
+            .out = {1, {33}}},                                                                     \
+        {CASE(f, "rows of 257"), APART(2, {3, 257}), .attrs = AXES(f, kind, true, -1),             \
+            .out = {2, {3, 1}}},                                                                   \
+        {CASE(f, "columns 33x7"), APART(2, {33, 7}), .attrs = AXES(f, kind, false, 0),             \
+            .out = {1, {7}}},                                                                      \
+        {CASE(f, "columns 128x256"), APART(2, {128, 256}), .attrs = AXES(f, kind, false, 0),       \
+            .out = {1, {256}}},                                                                    \
+        {CASE(f, "columns 1x50"), APART(2, {1, 50}), .attrs = AXES(f, kind, true, 0),              \
+            .out = {2, {1, 50}}},                                                                  \
+        {CASE(f, "middle"), APART(3, {3, 17, 5}), .attrs = AXES(f, kind, false, 1),                \
+            .out = {2, {3, 5}}},                                                                   \
+        {CASE(f, "two neighbours"), APART(4, {2, 3, 4, 33}), .attrs = AXES(f, kind, false, 1, 2),  \
+            .out = {2, {2, 33}}},                                                                  \
+        {CASE(f, "three runs"), APART(5, {2, 3, 4, 5, 3}),                                         \
+            .attrs = AXES(f, kind, false, 4, 0, -3), .out = {2, {3, 5}}},                          \
+        {CASE(f, "two runs kept"), APART(3, {3, 4, 5}), .attrs = AXES(f, kind, true, 0, 2),        \
+            .out = {3, {1, 4, 1}}},                                                                \
+        {CASE(f, "ones between"), APART(4, {3, 1, 4, 2}), .attrs = AXES(f, kind, false, 0, 2),     \
+            .out = {2, {1, 2}}},                                                                   \
+        {CASE(f, "equal elements"), TIED(2, {9, 33}), .attrs = AXES(f, kind, false, 1),            \
+            .out = {1, {9}}},                                                                      \
+        {CASE(f, "100003"), POSITIVE(1, {100003}), .attrs = ALL(f, kind, false)},                  \
+        {CASE(f, "columns 20011x5"), POSITIVE(2, {20011, 5}), .attrs = AXES(f, kind, false, 0),    \
+            .out = {1, {5}}},                                                                      \
+        {CASE(f, "columns 3000x65"), POSITIVE(3, {3000, 5, 13}), .attrs = AXES(f, kind, true, 0),  \
+            .out = {3, {1, 5, 13}}},                                                               \
+        {CASE(f, "rows of 50001"), POSITIVE(2, {2, 50001}), .attrs = AXES(f, kind, false, 1),      \
+            .out = {1, {2}}},                                                                      \
+        {CASE(f, "30000 rows of 3"), APART(2, {30000, 3}), .attrs = AXES(f, kind, false, 1),       \
+            .out = {1, {30000}}},                                                                  \
+        {CASE(f, "NaN"), WITH_NAN(2, {9, 5}), .attrs = AXES(f, kind, false, 1), .out = {1, {9}}},  \
+        {CASE(f, "columns with NaN"), WITH_NAN(2, {19, 5}), .attrs = AXES(f, kind, false, 0),      \
+            .out = {1, {5}}},                                                                      \
+        {CASE(f, "an axis out of range"), APART(2, {3, 4}), .attrs = AXES(f, kind, false, 2),      \
+            .refused = MICA_E_INVALID, .words = {#f, "axis 2"}},                                   \
+        {CASE(f, "an axis twice"), APART(2, {3, 4}), .attrs = AXES(f, kind, false, 1, -1),         \
+            .refused = MICA_E_INVALID, .words = {#f, "twice"}},                                    \
     {                                                                                              \
-        .name = "norm " text, .n_in = 1, .in = {{.shape = shape_, __VA_ARGS__}},                   \
-        .build = build_norm, .reference = reference_norm, .gradient = gradient_norm,               \
-        .tolerance = 1e-6                                                                          \
+        CASE(f, "of int32"), .in = {{.shape = {1, {3}}, .dtype = MICA_I32}},                       \
+                             .attrs = ALL(f, kind, false), .refused = MICA_E_INVALID, .words = {   \
+                                 #f,                                                               \
+                                 "in0",                                                            \
+                                 "float32"                                                         \
+                             }                                                                     \
     }
+
+#define NORM(text)                                                                                 \
+    .name = "norm " text, .n_in = 1, .build = build_norm, .reference = reference_norm,             \
+    .gradient = gradient_norm, .tolerance = 1e-6
 
 static const double zeros[7] = {0};
 
@@ -183,22 +194,20 @@ static const mica_op_case cases[] = {
     COMMON(sum, 's'),
     COMMON(mean, 'm'),
     COMMON(max, 'x'),
-    /* Naive summation is off by 1e-3 here. */
-    REDUCE(sum, "a million of 0.1", S({1, {1000000}}), ALL(sum, 's', false), {0},
-        .in = {{.shape = {1, {1000000}}, .low = 0.0999999, .high = 0.1}}, .tolerance = 1e-6,
-        .no_gradient = true),
-    REDUCE(sum, "columns of 250000", S({2, {250000, 4}}), AXES(sum, 's', false, 0), S({1, {4}}),
-        .in = {{.shape = {2, {250000, 4}}, .low = 0.0999999, .high = 0.1}}, .tolerance = 1e-6,
-        .no_gradient = true),
-    NORM("a scalar", {0}),
-    NORM("1", S({1, {1}})),
-    NORM("31", S({1, {31}})),
-    NORM("32x33", S({2, {32, 33}})),
-    NORM("100003", S({1, {100003}})),
-    NORM("of zeros", S({1, {7}}), .values = zeros),
+    /* One running sum is off by 1e-3 here. */
+    {CASE(sum, "a million alike"), SAME(1, {1000000}), .attrs = ALL(sum, 's', false),
+        .no_gradient = true},
+    {CASE(sum, "columns of 250000 alike"), SAME(2, {250000, 4}), .attrs = AXES(sum, 's', false, 0),
+        .out = {1, {4}}, .no_gradient = true},
+    {NORM("a scalar"), APART(0)},
+    {NORM("1"), APART(1, {1})},
+    {NORM("31"), APART(1, {31})},
+    {NORM("32x33"), APART(2, {32, 33})},
+    {NORM("100003"), APART(1, {100003})},
+    {NORM("of zeros"), .in = {{.shape = {1, {7}}, .values = zeros}}},
     {.name = "a tensor used twice",
         .n_in = 1,
-        .in = {{.shape = {2, {9, 33}}, .fill = MICA_FILL_DISTINCT}},
+        APART(2, {9, 33}),
         .build = build_twice,
         .reference = reference_twice},
 };

@@ -238,7 +238,7 @@ START_TEST(refuses) {
     one[0] = "batch=8";
     ck_refused(train("run", options, NULL), MICA_E_INVALID, "another batch size");
     one[0] = "layers.fc1.units=8";
-    ck_refused(train("run", options, NULL), MICA_E_FORMAT, "model/fc1/weight (6, 8) is");
+    ck_refused(train("run", options, NULL), MICA_E_FORMAT, "model/fc1/weight is (6, 8) here");
     one[0] = "optimizer.kind=sgd";
     ck_refused(train("run", options, NULL), MICA_E_FORMAT, "adam_m/fc1/weight");
     one[0] = "gradient_norms=false";
