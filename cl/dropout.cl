@@ -11,40 +11,54 @@
  *
  * Constants: WIDTH 1, 4, 8 or 16. Limits: n < 2^31, per_group is a multiple of 4 * WIDTH.
  * Parameters: as below. */
-#include "philox.h"
 #include "rows.h"
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
 #if WIDTH == 1
 typedef uint uvec;
-#define LANES_UNSIGNED 0
+#define LANES 0
 #else
 typedef PASTE(uint, WIDTH) uvec;
-#define LANES_UNSIGNED PASTE(as_uint, WIDTH)(LANE_NUMBERS)
+#define LANES PASTE(as_uint, WIDTH)(LANE_NUMBERS)
+/* mul_hi of a vector takes PoCL twice as long. */
+#define PHILOX_HIGH(type, factor, x)                                                               \
+    PASTE(convert_uint, WIDTH)((PASTE(convert_ulong, WIDTH)(x) * factor) >> 32)
 #endif
+#include "philox.h"
 
 typedef struct {
     uint n, per_group, stream, threshold;
     float factor;
 } dropout_params;
 
+/* The four words of each generator side by side. */
+void interleave(uvec *word) {
+#if WIDTH > 1
+    uvec a, b, c, d;
+    a.even = word[0].lo, a.odd = word[2].lo;
+    b.even = word[1].lo, b.odd = word[3].lo;
+    c.even = word[0].hi, c.odd = word[2].hi;
+    d.even = word[1].hi, d.odd = word[3].hi;
+    word[0].even = a.lo, word[0].odd = b.lo;
+    word[1].even = a.hi, word[1].odd = b.hi;
+    word[2].even = c.lo, word[2].odd = d.lo;
+    word[3].even = c.hi, word[3].odd = d.hi;
+#endif
+}
+
 __kernel GROUP_SIZE void dropout_fwd(
     __global const float *x, __global const uint *step, __global float *y, const dropout_params p) {
     const uint begin = get_group_id(0) * p.per_group, end = min(p.n, begin + p.per_group);
     for (uint i = begin + get_local_id(0) * 4 * WIDTH; i < end; i += LOCAL_X * 4 * WIDTH) {
-        uvec word0 = i / 4 + LANES_UNSIGNED, word1 = (uvec)(p.stream), word2 = (uvec)(step[0]),
-             word3 = (uvec)(step[1]);
+        uvec word[4] = {i / 4 + LANES, (uvec)(p.stream), (uvec)(step[0]), (uvec)(step[1])};
         uint k0 = step[2], k1 = step[3];
-        PHILOX(uvec, word0, word1, word2, word3, k0, k1)
-        const uvec words[4] = {word0, word1, word2, word3};
-        const uint *word = (const uint *)words;
-        const uint count = min(4u * WIDTH, end - i);
-        if (count == 4 * WIDTH)
-            for (uint e = 0; e < 4 * WIDTH; e++)
-                y[i + e] = word[e % 4 * WIDTH + e / 4] >> 8 < p.threshold ? x[i + e] * p.factor : 0;
-        else
-            for (uint e = 0; e < count; e++)
-                y[i + e] = word[e % 4 * WIDTH + e / 4] >> 8 < p.threshold ? x[i + e] * p.factor : 0;
+        PHILOX(uvec, word[0], word[1], word[2], word[3], k0, k1)
+        interleave(word);
+        for (uint k = 0; k < 4; k++) {
+            const vec v = part_load(x, i + k * WIDTH, end, 0.0f) * p.factor;
+            part_store(
+                select((vec)(0.0f), v, word[k] >> 8 < p.threshold), y, i + k * WIDTH, end);
+        }
     }
 }

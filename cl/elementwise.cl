@@ -14,7 +14,7 @@
  * Parameters: as below; div, mod and inner of each input are explained at the modes, k is the
  * immediate of each step. */
 #include "elementwise_apply.h"
-#include "vector.h"
+#include "rows.h"
 
 typedef struct {
     uint n, per_group;
@@ -27,49 +27,52 @@ typedef struct {
 
 ELEMENTWISE_FUNCTION(apply, vec)
 
-/* Elements i .. i + count - 1 of the output's size, from where an input keeps them. */
-vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint i, uint count) {
-    if (mode == MICA_ELEMENTWISE_SCALAR)
-        return (vec)(x[0]);
-    if (mode == MICA_ELEMENTWISE_FULL && count == WIDTH)
-        return vec_load(0, x + i);
-    vec v = (vec)(0.0f);
-    float *lane = (float *)&v;
-    if (mode == MICA_ELEMENTWISE_FULL) {
-        for (uint l = 0; l < count; l++)
-            lane[l] = x[i + l];
-        return v;
-    }
-    uint in_run = i % inner, in_div = i % div, run = i / div % mod;
-    if (in_run + WIDTH <= inner)
-        return vec_load(0, x + run * inner + in_run);
-    if (inner == 1 && in_div + WIDTH <= div)
-        return (vec)(x[run]);
-    /* No division for each lane: step the counters instead. */
-    for (uint l = 0; l < WIDTH; l++) {
-        lane[l] = x[run * inner + in_run];
-        in_run = in_run + 1 == inner ? 0 : in_run + 1;
-        in_div++;
-        run += in_div == div;
-        in_div = in_div == div ? 0 : in_div;
-        run = run == mod ? 0 : run;
-    }
-    return v;
+#if WIDTH > 1
+#define AS_VEC PASTE(convert_float, WIDTH)
+#define AS_INT PASTE(convert_int, WIDTH)
+
+/* How often a counter that stands at `at` starts from 0 again, by reaching `size`, in some steps, at
+ * most WIDTH. Exact: the quotient's dividend is small, and half a step away from whole numbers. */
+ivec wraps(ivec steps, uint at, uint size) {
+    const vec over = AS_VEC(steps) - (float)(size - at);
+    return select(AS_INT((over + 0.5f) / (float)size) + 1, (ivec)(0), over < 0.0f);
 }
 
-void store(__global float *y, vec v, uint i, uint count) {
-    if (count == WIDTH) {
-        vec_store(v, 0, y + i);
-    } else {
-        const float *lane = (const float *)&v;
-        for (uint l = 0; l < count; l++)
-            y[i + l] = lane[l];
-    }
+vec gather(__global const float *x, uint in_run, uint in_div, uint run, uint div, uint mod, uint inner) {
+    const ivec carry = wraps(LANE_NUMBERS, in_div, div);
+    const ivec runs = (int)run + carry - wraps(carry, run, mod) * (int)mod;
+    const ivec place = (int)in_run + LANE_NUMBERS - wraps(LANE_NUMBERS, in_run, inner) * (int)inner;
+    const ivec index = runs * (int)inner + place;
+    const int *at = (const int *)&index;
+    vec v;
+    float *lane = (float *)&v;
+#pragma unroll
+    for (uint l = 0; l < WIDTH; l++)
+        lane[l] = x[at[l]];
+    return v;
+}
+#endif
+
+/* WIDTH elements from i on of the output's size, or those before `end`, from where an input has
+ * them. */
+vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint i, uint end) {
+    if (mode == MICA_ELEMENTWISE_SCALAR)
+        return (vec)(x[0]);
+    if (mode == MICA_ELEMENTWISE_FULL)
+        return part_load(x, i, end, 0.0f);
+    const uint in_run = i % inner, in_div = i % div, run = i / div % mod;
+#if WIDTH > 1
+    if (inner == 1 && in_div + WIDTH <= div)
+        return (vec)(x[run]);
+    if (in_run + WIDTH > inner)
+        return gather(x, in_run, in_div, run, div, mod, inner);
+#endif
+    return vec_load(0, x + run * inner + in_run);
 }
 
 #define LOAD(j)                                                                                    \
     if (j < INPUTS)                                                                                \
-        r[j] = load(x##j, MODES >> 4 * j & 15, p.div[j], p.mod[j], p.inner[j], i, count);
+        r[j] = load(x##j, MODES >> 4 * j & 15, p.div[j], p.mod[j], p.inner[j], i, end);
 #define RUN(s)                                                                                     \
     if (s < STEPS)                                                                                 \
         r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
@@ -95,7 +98,6 @@ KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,
     __global float *y, const elementwise_params p) {
     const uint begin = get_group_id(0) * p.per_group, end = min(p.n, begin + p.per_group);
     for (uint i = begin + get_local_id(0) * WIDTH; i < end; i += LOCAL_X * WIDTH) {
-        const uint count = min((uint)WIDTH, end - i);
         vec r[INPUTS + MICA_ELEMENTWISE_STEPS];
         LOAD(0)
 #if INPUTS > 1
@@ -121,6 +123,6 @@ KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,
         RUN(5)
         RUN(6)
         RUN(7)
-        store(y, STEPS > 0 ? r[INPUTS + STEPS - 1] : r[0], i, count);
+        part_store(STEPS > 0 ? r[INPUTS + STEPS - 1] : r[0], y, i, end);
     }
 }

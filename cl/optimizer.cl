@@ -1,7 +1,8 @@
 /* Updates of the parameters over flat arenas; the formulas are in mica/optim.h.
  *
  * Buffers: w (weights, written), g (gradients), then the state arrays (written): v, or m and v; then
- * hyper (learning rate, Adam's two corrections) and norms (the gradients' total norm first).
+ * hyper (mica_hyper of graph/update.h: from place 4 on the learning rate and Adam's two corrections)
+ * and norms (the gradients' total norm first).
  * Work: the arena is cut into pieces of WIDTH elements. With work-groups of one item, an item does
  * per_item neighbouring pieces; otherwise items stride over all pieces. Arenas are padded to whole
  * pieces. Nothing is written where the total norm is not finite. */
@@ -31,7 +32,7 @@ static float gradient_scale(float total, float clip_norm) {
 
 __kernel void sgd_update(__global vec *w, __global const vec *g, __global const float *hyper,
     __global const float *norms, const update_params p) {
-    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[0];
+    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[4];
     if (scale < 0)
         return;
     FOR_PIECES(i) {
@@ -42,7 +43,7 @@ __kernel void sgd_update(__global vec *w, __global const vec *g, __global const 
 
 __kernel void momentum_update(__global vec *w, __global const vec *g, __global vec *v,
     __global const float *hyper, __global const float *norms, const update_params p) {
-    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[0];
+    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[4];
     if (scale < 0)
         return;
     FOR_PIECES(i) {
@@ -56,7 +57,7 @@ __kernel void momentum_update(__global vec *w, __global const vec *g, __global v
 
 __kernel void adam_update(__global vec *w, __global const vec *g, __global vec *m, __global vec *v,
     __global const float *hyper, __global const float *norms, const update_params p) {
-    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[0];
+    const float scale = gradient_scale(norms[0], p.clip_norm), rate = hyper[4];
     if (scale < 0)
         return;
     FOR_PIECES(i) {
@@ -68,6 +69,6 @@ __kernel void adam_update(__global vec *w, __global const vec *g, __global vec *
         m[i] = first;
         v[i] = second;
         w[i] = old - rate * ((p.variant ? decay : 0.0f) * old +
-                                first * hyper[1] / (sqrt(second * hyper[2]) + p.epsilon));
+                                first * hyper[5] / (sqrt(second * hyper[6]) + p.epsilon));
     }
 }

@@ -7,7 +7,8 @@
 #ifndef MICA_PHILOX_H
 #define MICA_PHILOX_H
 
-#ifdef __OPENCL_VERSION__
+#ifdef PHILOX_HIGH /* the upper words of products, by the file that includes this one */
+#elif defined(__OPENCL_VERSION__)
 #define PHILOX_HIGH(type, factor, x) mul_hi((type)(factor), x)
 #else
 uint philox_high(uint a, uint b) {

@@ -40,15 +40,21 @@ typedef struct {
 #define FINISH(v)  ((ROOT ? sqrt(v) : (v)) * p.scale)
 
 float combine_lanes(vec v) {
-#if WIDTH == 1
-    return v;
+#if WIDTH == 16
+    const float8 v8 = COMBINE(v.lo, v.hi);
+#elif WIDTH == 8
+    const float8 v8 = v;
+#endif
+#if WIDTH >= 8
+    const float4 v4 = COMBINE(v8.lo, v8.hi);
+#elif WIDTH == 4
+    const float4 v4 = v;
+#endif
+#if WIDTH >= 4
+    const float2 v2 = COMBINE(v4.lo, v4.hi);
+    return COMBINE(v2.x, v2.y);
 #else
-    float lane[WIDTH];
-    vec_store(v, 0, lane);
-    for (uint reach = WIDTH / 2; reach > 0; reach /= 2)
-        for (uint i = 0; i < reach; i++)
-            lane[i] = COMBINE(lane[i], lane[i + reach]);
-    return lane[0];
+    return v;
 #endif
 }
 

@@ -27,7 +27,7 @@ layout(binding = HYPER) readonly buffer H { float hyper[]; };
 layout(binding = HYPER + 1) readonly buffer N { float norms[]; };
 
 void main() {
-    float total = norms[0], rate = hyper[0];
+    float total = norms[0], rate = hyper[4];
     if ((floatBitsToUint(total) & 0x7f800000u) == 0x7f800000u)
         return;
     float scale = p.clip_norm > 0 && total > p.clip_norm ? p.clip_norm / total : 1.0;
@@ -49,7 +49,7 @@ void main() {
         m[i] = first;
         v[i] = second;
         w[i] = old - rate * ((p.variant != 0 ? decay : 0.0) * old +
-                                first * hyper[1] / (sqrt(second * hyper[2]) + p.epsilon));
+                                first * hyper[5] / (sqrt(second * hyper[6]) + p.epsilon));
 #endif
     }
 }

@@ -100,7 +100,7 @@ json_t *mica_cli_real(double number) {
 }
 
 int mica_cli_json(json_t *object) {
-    char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(object);
     if (!text) {
         fprintf(stderr, "mica: out of host memory: writing JSON\n");

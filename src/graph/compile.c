@@ -204,7 +204,7 @@ static void merge_in_place(compiler *c) {
         const mica_node *node = program->nodes[i];
         uint32_t mask = node && node->op->in_place ? node->op->in_place(node) : 0;
         uint32_t out = mask ? c->block[node->out[0]->id] : UINT32_MAX;
-        for (int k = 0; k < node->n_in && out != UINT32_MAX && mask; k++) {
+        for (int k = 0; out != UINT32_MAX && k < node->n_in; k++) {
             uint32_t in = c->block[c->root[node->in[k]->id]];
             if (!(mask >> k & 1) || in == UINT32_MAX || c->blocks[in].last != (int)i ||
                 c->blocks[in].bytes != c->blocks[out].bytes)
@@ -277,6 +277,10 @@ static mica_status place_fixed(compiler *c) {
             mica_range *place = &program->places[value->id];
             if (node->op == &mica_op_parameter) {
                 *place = mica_model_range(model, model->weights, value);
+                continue;
+            }
+            if (value == c->graph->step) {
+                *place = (mica_range){program->host, 0, bytes_of(value) / 4};
                 continue;
             }
             bool input = node->op == &mica_op_input;

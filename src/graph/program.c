@@ -61,16 +61,15 @@ mica_status mica_program_write(
 
 mica_status mica_program_run(mica_program *program) {
     mica_model *model = program->model;
-    if (program->updates) {
-        mica_hyper hyper = mica_optimizer_hyper(&program->optimizer, model->step);
-        MICA_TRY(mica_buffer_write(
-            program->hyper.buffer, program->hyper.offset * 4, &hyper, sizeof hyper));
-    }
-    const mica_range *step = place_of(program, model->graph->step);
-    if (step) {
-        uint32_t words[4] = {(uint32_t)model->step, (uint32_t)(model->step >> 32),
-            (uint32_t)model->seed, (uint32_t)(model->seed >> 32)};
-        MICA_TRY(mica_buffer_write(step->buffer, step->offset * 4, words, sizeof words));
+    if (program->updates || place_of(program, model->graph->step)) {
+        mica_hyper hyper = {0};
+        if (program->updates)
+            hyper = mica_optimizer_hyper(&program->optimizer, model->step);
+        hyper.step[0] = (uint32_t)model->step;
+        hyper.step[1] = (uint32_t)(model->step >> 32);
+        hyper.seed[0] = (uint32_t)model->seed;
+        hyper.seed[1] = (uint32_t)(model->seed >> 32);
+        MICA_TRY(mica_buffer_write(program->host, 0, &hyper, sizeof hyper));
     }
     MICA_TRY(mica_commands_submit(program->commands));
     program->ran = true;

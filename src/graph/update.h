@@ -5,11 +5,12 @@
 
 #include "graph/model.h"
 
-/* Numbers that change from step to step, written by the host before each run. */
+/* What changes from step to step, written by the host before each run. The first words are the
+ * value of mica_step_input; optimizers bind all of it. */
 typedef struct mica_hyper {
+    uint32_t step[2], seed[2]; /* low word first */
     float learning_rate;
     float correction1, correction2; /* Adam: 1 / (1 - beta^t) */
-    float unused;
 } mica_hyper;
 
 /* The optimizer's state arrays and their names. */

@@ -1,8 +1,7 @@
 #include "op/rows.h"
 
-/* Work-groups that keep every unit busy, also where rows take unequal time. */
-#define GROUPS_PER_UNIT_CPU 8
-#define GROUPS_PER_UNIT_GPU 32
+/* Work-groups a CPU core gets, so that all are done at about the same time. */
+#define GROUPS_PER_UNIT 8
 /* Less work than this is not worth a work-group of its own on a CPU. */
 #define ELEMENTS_PER_GROUP 4096
 #define ITEMS_PER_GROUP    128
@@ -39,14 +38,13 @@ uint32_t mica_rows_width(const mica_traits *traits) {
 }
 
 uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t elements) {
-    const bool cpu = traits->kind == MICA_CPU;
-    uint64_t groups =
-        (uint64_t)traits->compute_units * (cpu ? GROUPS_PER_UNIT_CPU : GROUPS_PER_UNIT_GPU);
-    const uint64_t worth = jobs * elements / ELEMENTS_PER_GROUP + 1;
-    if (cpu && groups > worth)
-        groups = worth;
-    if (groups > jobs)
-        groups = jobs;
+    uint64_t groups = jobs;
+    if (traits->kind == MICA_CPU) {
+        const uint64_t worth = jobs * elements / ELEMENTS_PER_GROUP + 1;
+        const uint64_t busy = (uint64_t)traits->compute_units * GROUPS_PER_UNIT;
+        groups = worth < groups ? worth : groups;
+        groups = busy < groups ? busy : groups;
+    }
     return groups < traits->max_groups[0] ? (uint32_t)groups : traits->max_groups[0];
 }
 

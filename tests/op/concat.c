@@ -43,7 +43,10 @@ static void reference_twice(const mica_op_case *c, const mica_ref *in, mica_ref 
     join(c, (const mica_ref *[]){&in[0], &in[1], &in[0]}, 3, out);
 }
 
-#define AXIS(axis) .attrs = &(const int){axis}
+#define AXIS(axis)                                                                                 \
+    .attrs = &(const int) {                                                                        \
+        axis                                                                                       \
+    }
 #define IN(...)                                                                                    \
     {                                                                                              \
         .shape = { __VA_ARGS__ }                                                                   \
