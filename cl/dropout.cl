@@ -57,8 +57,7 @@ __kernel GROUP_SIZE void dropout_fwd(
         interleave(word);
         for (uint k = 0; k < 4; k++) {
             const vec v = part_load(x, i + k * WIDTH, end, 0.0f) * p.factor;
-            part_store(
-                select((vec)(0.0f), v, word[k] >> 8 < p.threshold), y, i + k * WIDTH, end);
+            part_store(select((vec)(0.0f), v, word[k] >> 8 < p.threshold), y, i + k * WIDTH, end);
         }
     }
 }

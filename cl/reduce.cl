@@ -7,19 +7,19 @@
  * reduce_fwd_columns: a unit is LOCAL_X * SPAN * WIDTH neighbouring columns of a part; its rows are
  * spread over LOCAL_Y.
  * In both a group works through per_group consecutive units, and a work-item takes WIDTH elements
- * at once, or SPAN times as many columns. Sums are made block by block, so that rounding errors grow with the number of blocks and
- * with the size of a block, not with their product.
+ * at once, or SPAN times as many columns. Sums are made block by block, so that rounding errors
+ * grow with the number of blocks and with the size of a block, not with their product.
  *
  * Bindings: 0 input, 1 output.
  *
- * Constants: WIDTH 1, 4, 8 or 16; SPAN; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of squares;
- * ROOT: the square root of the result.
+ * Constants: WIDTH 1, 4, 8 or 16; SPAN; MAXIMUM: maxima (a NaN wins), else sums; SQUARE: of
+ * squares; ROOT: the square root of the result.
  *
  * Limits: LOCAL_X and LOCAL_Y are powers of two, and 1 where WIDTH or SPAN is not; fewer than 2^31
  * elements.
  *
- * Parameters: as below; total is the number of all elements, units are those of all groups together, chunks the units side by side; the
- * result is multiplied with scale. */
+ * Parameters: as below; total is the number of all elements, units are those of all groups
+ * together, chunks the units side by side; the result is multiplied with scale. */
 #include "rows.h"
 
 #define BLOCK 64
@@ -119,8 +119,8 @@ __kernel GROUP_SIZE void reduce_fwd_columns(
             for (uint i = at + row; i < stop; i += LOCAL_Y) {
                 const uint line = base + i * p.inner;
                 for (uint k = 0; k < SPAN; k++) {
-                    const vec v = part_load_in(
-                        x, line + j + k * WIDTH, line + p.inner, p.total, IDENTITY);
+                    const vec v =
+                        part_load_in(x, line + j + k * WIDTH, line + p.inner, p.total, IDENTITY);
                     sum[k] = COMBINE(sum[k], ELEMENT(v));
                 }
             }

@@ -8,12 +8,7 @@
 extern "C" {
 #endif
 
-typedef enum mica_activation {
-    MICA_LINEAR,
-    MICA_RELU,
-    MICA_SIGMOID,
-    MICA_TANH
-} mica_activation;
+typedef enum mica_activation { MICA_LINEAR, MICA_RELU, MICA_SIGMOID, MICA_TANH } mica_activation;
 
 /* Zero means the default. */
 typedef struct mica_dense_options {

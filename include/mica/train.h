@@ -126,12 +126,12 @@ MICA_API mica_status mica_run_predict_png(
 
 /* How one head of a network does on a data set. */
 typedef struct mica_evaluation {
-    const char *head; /* "" where there is only one */
-    double loss;      /* mean over the samples */
-    double accuracy;  /* NaN if it is not a classifier, as the next two are 0 and NULL */
-    int64_t classes;
+    const char *head;         /* "" where there is only one */
+    double loss;              /* mean over the samples */
+    double accuracy;          /* NaN if it is not a classifier */
+    int64_t classes;          /* 0 if it is not a classifier */
     const int64_t *confusion; /* (classes, classes): samples of the row's class that were taken
-                                 for the column's */
+                                 for the column's; NULL above 1,000 classes */
 } mica_evaluation;
 
 /* Evaluates on the recipe's test set and draws confusion.svg in the run's folder; data as in

@@ -72,8 +72,10 @@ static void print_head(const mica_evaluation *head, const char *const *names) {
     printf("test_loss      %.4f\n", head->loss);
     if (!head->classes)
         return;
-    printf("test_accuracy  %.4f\n\n%-20s %8s %8s %10s\n", head->accuracy, "class", "samples",
-        "recall", "precision");
+    printf("test_accuracy  %.4f\n", head->accuracy);
+    if (!head->confusion)
+        return;
+    printf("\n%-20s %8s %8s %10s\n", "class", "samples", "recall", "precision");
     for (int64_t i = 0; i < head->classes; i++) {
         int64_t count, right, taken;
         char number[24];
@@ -96,6 +98,9 @@ static json_t *head_json(const mica_evaluation *head, const char *const *names) 
     json_t *object = json_pack("{s:s, s:o}", "head", head->head, "loss", mica_cli_real(head->loss));
     if (!head->classes)
         return object;
+    json_object_set_new(object, "accuracy", mica_cli_real(head->accuracy));
+    if (!head->confusion)
+        return object;
     json_t *classes = json_array(), *confusion = json_array();
     for (int64_t i = 0; i < head->classes; i++) {
         int64_t count, right, taken;
@@ -111,7 +116,6 @@ static json_t *head_json(const mica_evaluation *head, const char *const *names) 
             json_array_append_new(row, json_integer(head->confusion[i * head->classes + j]));
         json_array_append_new(confusion, row);
     }
-    json_object_set_new(object, "accuracy", mica_cli_real(head->accuracy));
     json_object_set_new(object, "classes", classes);
     json_object_set_new(object, "confusion", confusion);
     return object;

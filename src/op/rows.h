@@ -1,4 +1,4 @@
-/* How kernels that work row by row (cl/rows.h, shaders/rows.h) are spread over a device. Knows
+/* How kernels that work row by row (cl/rows.h, shaders/rows.glsl) are spread over a device. Knows
  * traits and sizes, no operator. */
 #ifndef MICA_OP_ROWS_H
 #define MICA_OP_ROWS_H
@@ -22,7 +22,7 @@ uint32_t mica_rows_width(const mica_traits *traits);
 uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t elements);
 
 /* Sets the kernel's local size, its first constant WIDTH and the number of groups of a launch whose
- * kernel loops over rows by the number of groups. */
+ * kernel shares the rows out among whatever number of groups there is. */
 void mica_rows_map(const mica_plan *plan, mica_rows rows, mica_plan_launch_desc *desc);
 
 #endif

@@ -129,8 +129,8 @@ mica_status mica_draw_metrics(const mica_metrics *metrics, const mica_network *n
 mica_status mica_draw_confusion(const mica_evaluation *heads, size_t n_heads,
     const mica_dataset_info *data, const char *set, const char *folder) {
     for (size_t i = 0; i < n_heads; i++) {
-        if (heads[i].classes != data->classes)
-            continue; /* no classifier, or one with classes that have no name */
+        if (!heads[i].confusion || heads[i].classes != data->classes)
+            continue; /* no classifier, too many classes, or some that have no name */
         char *name = n_heads == 1 ? mica_strdup("confusion.svg")
                                   : mica_format("confusion-%s.svg", heads[i].head);
         char *path = name ? mica_path_join(folder, name) : NULL;

@@ -7,13 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONFUSION_CLASSES 1000 /* at most; the matrix grows with their square */
+
 struct mica_evaluator {
     const mica_network *network;
     mica_program *program;
     int64_t batch;
     float *losses;        /* (batch) */
     int32_t *predictions; /* (batch) */
-    int64_t **confusion;  /* by head */
+    int64_t **confusion;  /* by head; NULL where there is none */
     mica_evaluation *heads;
 };
 
@@ -24,6 +26,12 @@ static int64_t head_classes(const mica_network_head *head) {
     mica_shape shape = mica_value_shape(head->logits);
     int64_t units = shape.dim[shape.rank - 1];
     return units > 1 ? units : 2;
+}
+
+/* Elements of its confusion matrix; 0: none is kept. */
+static size_t confusion_size(const mica_network_head *head) {
+    int64_t classes = head_classes(head);
+    return classes <= CONFUSION_CLASSES ? (size_t)(classes * classes) : 0;
 }
 
 void mica_evaluator_destroy(mica_evaluator **owner) {
@@ -72,8 +80,8 @@ mica_status mica_evaluator_create(
     bool made =
         evaluator->losses && evaluator->predictions && evaluator->confusion && evaluator->heads;
     for (size_t i = 0; made && i < network->n_heads; i++) {
-        size_t classes = (size_t)head_classes(&network->heads[i]);
-        made = (evaluator->confusion[i] = mica_alloc(classes * classes, sizeof(int64_t)));
+        size_t size = confusion_size(&network->heads[i]);
+        made = !size || (evaluator->confusion[i] = mica_alloc(size, sizeof(int64_t)));
     }
     mica_status status = made ? compile(evaluator, model) : MICA_E_MEMORY;
     if (status != MICA_OK) {
@@ -133,7 +141,7 @@ static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_bat
     for (int64_t s = 0; s < batch->valid; s++) {
         int64_t label = batch->labels[s], taken = evaluator->predictions[s];
         sum->accuracy += label == taken;
-        if (label < sum->classes && taken >= 0 && taken < sum->classes)
+        if (sum->confusion && label < sum->classes && taken >= 0 && taken < sum->classes)
             evaluator->confusion[i][label * sum->classes + taken]++;
     }
     return MICA_OK;
@@ -156,12 +164,13 @@ mica_status mica_evaluator_run(
     mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads) {
     const mica_network *network = evaluator->network;
     for (size_t i = 0; i < network->n_heads; i++) {
-        int64_t classes = head_classes(&network->heads[i]);
-        memset(evaluator->confusion[i], 0, (size_t)(classes * classes) * sizeof(int64_t));
+        if (evaluator->confusion[i])
+            memset(
+                evaluator->confusion[i], 0, confusion_size(&network->heads[i]) * sizeof(int64_t));
         evaluator->heads[i] = (mica_evaluation){
             .head = network->heads[i].name,
-            .classes = classes,
-            .confusion = classes ? evaluator->confusion[i] : NULL,
+            .classes = head_classes(&network->heads[i]),
+            .confusion = evaluator->confusion[i],
         };
     }
     mica_loader *loader = NULL;

@@ -20,7 +20,8 @@
 #include <time.h>
 
 #define CHECKPOINT_SECONDS 30.0
-#define PICTURE_SECONDS    2.0 /* between drawings while training */
+#define EPOCH_SECONDS      1.0 /* between checkpoints at the ends of epochs: writing takes its time */
+#define SHOW_SECONDS       2.0 /* between writings of metrics and pictures while training */
 
 typedef struct training {
     mica_train_options options;
@@ -45,7 +46,7 @@ typedef struct training {
 
     double began;        /* this session */
     double earlier;      /* seconds of the sessions before */
-    double saved, drawn; /* when */
+    double saved, shown; /* when */
     double rate_began;   /* when the first step was done: what came before was warming up */
     double validating;   /* seconds since then that were no training */
     int64_t rate_steps;  /* since then */
@@ -129,6 +130,15 @@ static mica_status save_best(training *t) {
     return best ? mica_model_save(t->model, t->model_path) : MICA_OK;
 }
 
+/* The files that people look at. Whatever is in them is in the checkpoint too. */
+static mica_status show_metrics(training *t) {
+    const mica_metrics *metrics = &t->record.metrics;
+    MICA_TRY(mica_metrics_save(metrics, t->folder.path));
+    MICA_TRY(mica_draw_metrics(metrics, t->network, t->recipe->name, t->folder.path));
+    t->shown = now();
+    return MICA_OK;
+}
+
 static mica_status same(
     const training *t, const char *what, int64_t saved, int64_t wanted, const char *key) {
     if (saved == wanted)
@@ -164,6 +174,7 @@ static mica_status load_checkpoint(training *t) {
 static mica_status diagnose(training *t, float loss, float norm) {
     const mica_position *p = &t->position;
     mica_batch batch;
+    MICA_TRY(show_metrics(t));
     MICA_TRY(mica_loader_seek(t->loader, p->epoch, p->batch));
     MICA_TRY(mica_loader_next(t->loader, &batch));
     char when[96];
@@ -217,6 +228,7 @@ static mica_status collect(training *t) {
 static mica_status interrupt(training *t) {
     MICA_TRY(collect(t));
     MICA_TRY(save_checkpoint(t));
+    MICA_TRY(show_metrics(t));
     return mica_fail(MICA_E_INTERRUPTED,
         "interrupted: saved at epoch %" PRId64 ", step %" PRId64 " of %" PRId64
         " in %s; continue with --resume",
@@ -250,6 +262,13 @@ static bool is_better(const mica_position *position, double loss) {
     return !position->best_epoch || !isfinite(position->best) || loss < position->best;
 }
 
+static bool finished(const training *t) {
+    const mica_position *p = &t->position;
+    bool impatient = t->recipe->patience && t->validation && !p->batch &&
+                     p->epoch - p->best_epoch >= t->recipe->patience;
+    return p->epoch >= t->recipe->epochs || impatient;
+}
+
 static mica_status finish_epoch(training *t) {
     mica_position *p = &t->position;
     const mica_evaluation *heads = NULL;
@@ -267,29 +286,22 @@ static mica_status finish_epoch(training *t) {
         (double)mica_learning_rate(&t->recipe->optimizer, (uint64_t)p->step - 1);
     row[t->record.seconds] = run_seconds(t);
     double loss = heads ? row[t->record.validation_loss] : NAN;
-    if (!heads || is_better(p, loss)) {
+    bool better = !heads || is_better(p, loss);
+    if (better) {
         p->best = loss;
         p->best_epoch = p->epoch;
     }
     show_last_row(t);
-    MICA_TRY(save_checkpoint(t));
-    MICA_TRY(save_best(t));
-    MICA_TRY(mica_metrics_save(&t->record.metrics, t->folder.path));
-    if (now() - t->drawn >= PICTURE_SECONDS) {
-        MICA_TRY(
-            mica_draw_metrics(&t->record.metrics, t->network, t->recipe->name, t->folder.path));
-        t->drawn = now();
-    }
+    double interval = fmin(EPOCH_SECONDS, t->options.checkpoint_seconds);
+    if (better || finished(t) || now() - t->saved >= interval)
+        MICA_TRY(save_checkpoint(t));
+    if (better)
+        MICA_TRY(save_best(t));
+    if (now() - t->shown >= SHOW_SECONDS)
+        MICA_TRY(show_metrics(t));
     t->validating += now() - start;
     report(t, MICA_TRAIN_EPOCH);
     return MICA_OK;
-}
-
-static bool finished(const training *t) {
-    const mica_position *p = &t->position;
-    bool impatient = t->recipe->patience && t->validation && !p->batch &&
-                     p->epoch - p->best_epoch >= t->recipe->patience;
-    return p->epoch >= t->recipe->epochs || impatient;
 }
 
 /* ---- beginning and end ---- */
@@ -418,8 +430,7 @@ static mica_status finish(training *t, mica_train_result **result) {
         MICA_TRY(mica_draw_confusion(heads, t->network->n_heads, mica_dataset_get_info(measured),
             t->test ? "test" : "validation", t->folder.path));
     }
-    MICA_TRY(mica_metrics_save(&t->record.metrics, t->folder.path));
-    MICA_TRY(mica_draw_metrics(&t->record.metrics, t->network, t->recipe->name, t->folder.path));
+    MICA_TRY(show_metrics(t));
     if (!result)
         return MICA_OK;
     mica_train_result summary = {
