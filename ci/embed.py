@@ -4,6 +4,7 @@
 embed.py opencl OUT DEPFILE FILE.cl...     the texts of all OpenCL C files, includes resolved
 embed.py spirv GLSLC OUT DEPFILE FILE.comp the SPIR-V of one shader file's kernels
 embed.py index OUT FILE.comp...            the table of the shader files' tables
+embed.py stamp OUT DEPFILE FILE...         a hash of all files' texts, for the tuning database
 
 `#include "x"` names a file beside the including one, or in the folder cl/ beside its folder; each
 file is included once.
@@ -13,6 +14,7 @@ both in the first column, is put between `#ifdef MICA_KERNEL_<name>` and `#endif
 macros may do so themselves. A shader file lists its kernels in a line `// kernels: softmax_fwd
 softmax_bwd`; each is compiled with -D<name>, so that `#ifdef softmax_fwd` picks its main().
 """
+import hashlib
 import os
 import re
 import struct
@@ -176,8 +178,23 @@ def embed_index(out, *paths):
     write(out, lines)
 
 
+def embed_stamp(out, depfile, *paths):
+    digest = hashlib.sha256()
+    read = []
+    for path in paths:
+        if path.endswith('.c'):
+            with open(path, 'rb') as file:
+                digest.update(file.read())
+        else:
+            digest.update('\n'.join(resolve(path, read)).encode())
+    write(out, ['#include "tune/stamp.h"', '',
+                f'const char mica_tune_stamp[] = "{digest.hexdigest()[:16]}";'])
+    write_depfile(depfile, out, read)
+
+
 def main(arguments):
-    modes = {'opencl': embed_opencl, 'spirv': embed_spirv, 'index': embed_index}
+    modes = {'opencl': embed_opencl, 'spirv': embed_spirv, 'index': embed_index,
+             'stamp': embed_stamp}
     if len(arguments) < 3 or arguments[0] not in modes:
         sys.exit(__doc__)
     modes[arguments[0]](*arguments[1:])

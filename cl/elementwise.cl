@@ -62,8 +62,12 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
         return (vec)(x[0]);
     if (mode == MICA_ELEMENTWISE_FULL)
         return part_load(x, i, end, 0.0f);
-    const uint in_run = i % inner, in_div = i % div, run = i / div % mod;
+    const uint in_run = mode == MICA_ELEMENTWISE_COLUMN ? 0 : i % inner;
+    const uint run = mode == MICA_ELEMENTWISE_ROW      ? 0
+                     : mode == MICA_ELEMENTWISE_COLUMN ? i / div
+                                                       : i / div % mod;
 #if WIDTH > 1
+    const uint in_div = mode == MICA_ELEMENTWISE_ROW ? in_run : i % div;
     if (inner == 1 && in_div + WIDTH <= div)
         return (vec)(x[run]);
     if (in_run + WIDTH > inner)
@@ -80,8 +84,6 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
         r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
             r[STEP##s >> 24 & 255], p.k[s]);
 
-/* Hidden in a macro from the build, which guards kernels by name but cannot paste names. */
-#define KERNEL __kernel GROUP_SIZE void
 KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,
 #if INPUTS > 1
     __global const float *x1,

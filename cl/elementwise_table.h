@@ -35,10 +35,12 @@
 #define MICA_ELEMENTWISE_INPUTS 6
 #define MICA_ELEMENTWISE_STEPS  8
 
-/* How an input is read at output element i: there, at its only element, or, where it is stretched, at
- * (i / div % mod) * inner + i % inner. */
-#define MICA_ELEMENTWISE_FULL      0
-#define MICA_ELEMENTWISE_SCALAR    1
-#define MICA_ELEMENTWISE_STRETCHED 2
+/* How an input is read at output element i. A stretched one is read at (i / div % mod) * inner +
+ * i % inner; the other modes are what is left of that in the usual cases. */
+#define MICA_ELEMENTWISE_FULL      0 /* i */
+#define MICA_ELEMENTWISE_SCALAR    1 /* 0 */
+#define MICA_ELEMENTWISE_ROW       2 /* i % inner */
+#define MICA_ELEMENTWISE_COLUMN    3 /* i / div */
+#define MICA_ELEMENTWISE_STRETCHED 4
 
 #endif

@@ -101,7 +101,9 @@ __kernel GROUP_SIZE void reduce_fwd_rows(
 
 __kernel GROUP_SIZE void reduce_fwd_columns(
     __global const float *x, __global float *y, const reduce_params p) {
+#if LOCAL_Y > 1
     __local float pool[LOCAL_X * LOCAL_Y];
+#endif
     const uint column = get_local_id(0), row = get_local_id(1);
     const uint begin = get_group_id(0) * p.per_group, end = min(p.units, begin + p.per_group);
     for (uint unit = begin; unit < end; unit++) {
@@ -130,7 +132,7 @@ __kernel GROUP_SIZE void reduce_fwd_columns(
 #if LOCAL_Y > 1
         total[0] = combine_items(total[0], pool, row * LOCAL_X + column, row, LOCAL_Y, LOCAL_X);
 #endif
-        for (uint k = 0; k < SPAN && row == 0; k++)
+        for (uint k = 0; k < SPAN && row == 0 && j + k * WIDTH < p.inner; k++)
             part_store(FINISH(total[k]), y + slice * p.inner, j + k * WIDTH, p.inner);
     }
 }

@@ -65,9 +65,17 @@ layout(std430, binding = INPUTS) writeonly buffer Y { float y[]; };
 ELEMENTWISE_FUNCTION(apply, float)
 
 uint place(int mode, uint j, uint i) {
-    return mode == MICA_ELEMENTWISE_FULL     ? i
-           : mode == MICA_ELEMENTWISE_SCALAR ? 0
-                                             : i / p.div[j] % p.mod[j] * p.inner[j] + i % p.inner[j];
+    switch (mode) {
+    case MICA_ELEMENTWISE_FULL:
+        return i;
+    case MICA_ELEMENTWISE_SCALAR:
+        return 0;
+    case MICA_ELEMENTWISE_ROW:
+        return i % p.inner[j];
+    case MICA_ELEMENTWISE_COLUMN:
+        return i / p.div[j];
+    }
+    return i / p.div[j] % p.mod[j] * p.inner[j] + i % p.inner[j];
 }
 
 #define LOAD(j) r[j] = x##j[place(MODES >> 4 * j & 15, j, i)];

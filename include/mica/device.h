@@ -32,6 +32,7 @@ typedef struct mica_traits {
     bool unified;               /* host and device share memory */
     bool fp16;                  /* probed: kernels may compute in half precision */
     bool matrix_units;          /* probed: cooperative matrices */
+    bool clblast;               /* matrix products of CLBlast can be launched */
 } mica_traits;
 
 typedef struct mica_device_info {

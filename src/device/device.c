@@ -50,6 +50,8 @@ void mica_device_destroy(mica_device **owner) {
         return;
     }
     *owner = NULL;
+    if (device->tuning)
+        device->tuning_destroy(device->tuning);
     for (size_t i = 0; i < device->n_kernels; i++)
         device->backend->kernel_destroy(device->kernels[i]);
     free(device->kernels);

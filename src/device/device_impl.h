@@ -18,6 +18,9 @@ struct mica_device {
     size_t live;      /* buffers and command lists that are alive, for device_destroy's check */
     mica_kernel **kernels;
     size_t n_kernels, kernels_capacity;
+    void
+        *tuning; /* what tune/ keeps with the device, and what frees it before the backend closes */
+    void (*tuning_destroy)(void *tuning);
 };
 struct mica_buffer {
     mica_device *device;

@@ -4,14 +4,15 @@
  * inputs' or earlier steps'. Builders make programs of one step; fusion joins those of neighbours,
  * so that a chain reads its inputs once, writes its result once and keeps nothing between.
  *
- * Backward, with g the gradient of y: rows of the table again, as `derive` below
- * says; then the sum over the dimensions along which the input was stretched. */
+ * Backward, with g the gradient of y: rows of the table again, as `derive` below says; then the sum
+ * over the dimensions along which the input was stretched. */
 #include "op/elementwise.h"
 
 #include "base/error.h"
 #include "cl/elementwise_table.h"
 #include "op/broadcast.h"
 #include "op/linear.h"
+#include "op/rows.h"
 
 #include <mica/ops.h>
 #include <stdio.h>
@@ -182,13 +183,25 @@ typedef struct elementwise_params {
     float k[STEPS_MOST];
 } elementwise_params;
 
+static int32_t mode_of(mica_stretch stretch, int64_t count, int64_t whole) {
+    if (count == whole)
+        return MICA_ELEMENTWISE_FULL;
+    if (count == 1)
+        return MICA_ELEMENTWISE_SCALAR;
+    if (stretch.mod == 1)
+        return MICA_ELEMENTWISE_ROW;
+    if (stretch.inner == 1 && (int64_t)stretch.div * stretch.mod == whole)
+        return MICA_ELEMENTWISE_COLUMN;
+    return MICA_ELEMENTWISE_STRETCHED;
+}
+
 mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     static const char *const entries[] = {"elementwise_fwd_1", "elementwise_fwd_2",
         "elementwise_fwd_3", "elementwise_fwd_4", "elementwise_fwd_5", "elementwise_fwd_6"};
     static const char *const step_names[] = {
         "STEP0", "STEP1", "STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"};
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_vector_width(traits);
+    uint32_t width = mica_rows_width(traits);
     mica_shape shape = node->out[0]->shape;
     int64_t whole = mica_shape_count(shape);
     elementwise_attrs program;
@@ -210,10 +223,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
         params.div[i] = stretch.div;
         params.mod[i] = stretch.mod;
         params.inner[i] = stretch.inner;
-        modes |= (count == whole  ? MICA_ELEMENTWISE_FULL
-                     : count == 1 ? MICA_ELEMENTWISE_SCALAR
-                                  : MICA_ELEMENTWISE_STRETCHED)
-                 << 4 * i;
+        modes |= mode_of(stretch, count, whole) << 4 * i;
         desc.slots[desc.n_slots++] = MICA_SLOT(node->in[i]);
         desc.bytes += (double)count * sizeof(float);
     }

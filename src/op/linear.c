@@ -1,19 +1,16 @@
 #include "op/linear.h"
 
+#include "op/rows.h"
+
 /* Less work than this is not worth a work-group of its own on a CPU, in floats touched. */
 #define CPU_GROUP_WORK 8192
 /* Groups that keep every core busy, also where cores are not equally fast. */
 #define CPU_GROUPS_PER_UNIT 8
 /* Enough groups to fill any GPU many times over; longer arrays mean longer groups. */
 #define GPU_GROUPS 8192
-#define GPU_LOCAL  256
-
-uint32_t mica_vector_width(const mica_traits *traits) {
-    if (traits->kind != MICA_CPU || traits->subgroup_size != 0)
-        return 1;
-    uint32_t width = traits->vector_width;
-    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : 1;
-}
+/* Work-items in a group, where they run side by side. */
+#define CPU_LOCAL 64
+#define GPU_LOCAL 256
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
@@ -23,23 +20,17 @@ static uint64_t divide_up(uint64_t a, uint64_t b) {
     return (a + b - 1) / b;
 }
 
-static uint32_t local_size(const mica_traits *traits) {
-    if (traits->kind == MICA_CPU)
-        return traits->subgroup_size == 0 ? 1 : 8 * traits->subgroup_size;
-    return (uint32_t)least(GPU_LOCAL, least(traits->max_group_size, traits->max_group_dim[0]));
-}
-
 uint32_t mica_linear_map(const mica_traits *traits, uint64_t count, uint32_t unit, uint32_t cost,
     mica_plan_launch_desc *desc) {
-    uint32_t local = local_size(traits);
-    uint64_t groups = traits->kind == MICA_CPU
-                          ? least(divide_up(count * cost, CPU_GROUP_WORK),
+    bool cpu = traits->kind == MICA_CPU;
+    uint64_t local = mica_rows_width(traits) > 1 ? 1 : cpu ? CPU_LOCAL : GPU_LOCAL;
+    local = least(local, least(traits->max_group_size, traits->max_group_dim[0]));
+    uint64_t groups = cpu ? least(divide_up(count * cost, CPU_GROUP_WORK),
                                 (uint64_t)traits->compute_units * CPU_GROUPS_PER_UNIT)
-                          : least(divide_up(count, (uint64_t)local * unit), GPU_GROUPS);
+                          : least(divide_up(count, local * unit), GPU_GROUPS);
     groups = least(groups, traits->max_groups[0]);
-    uint64_t step = (uint64_t)local * unit;
-    uint64_t per_group = divide_up(divide_up(count, groups), step) * step;
-    desc->kernel.local[0] = local;
+    uint64_t step = local * unit, per_group = divide_up(divide_up(count, groups), step) * step;
+    desc->kernel.local[0] = (uint32_t)local;
     desc->kernel.local[1] = desc->kernel.local[2] = 1;
     desc->groups[0] = (uint32_t)divide_up(count, per_group);
     return (uint32_t)per_group;

@@ -5,10 +5,6 @@
 
 #include "graph/graph_impl.h"
 
-/* The elements that a work-item takes at once: the vector width of a CPU whose work-items run one
- * after the other, of those that cl/vector.h knows; 1 elsewhere. */
-uint32_t mica_vector_width(const mica_traits *traits);
-
 /* Sets the kernel's local size and the number of groups for `count` items in a row, and gives the
  * number of consecutive items that each group works through, a multiple of `unit`. `cost` is the
  * work of an item in floats touched, about. */

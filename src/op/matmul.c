@@ -98,18 +98,19 @@ static mica_matmul_shape shape_of(const mica_node *node) {
 static mica_status plan(const mica_node *node, mica_plan *plan) {
     mica_matmul_shape shape = shape_of(node);
     mica_matmul_variant variants[MICA_MATMUL_VARIANTS];
-    mica_matmul_variants(mica_plan_traits(plan), &shape, variants);
-    const mica_matmul_variant *chosen = &variants[0];
+    int n = mica_matmul_variants(mica_plan_traits(plan), &shape, variants);
+    const mica_matmul_variant *chosen =
+        mica_matmul_choose(mica_plan_device(plan), &shape, variants, n);
     int parts = chosen->parts ? mica_plan_scratch(plan, chosen->parts) : -1;
     for (int i = 0; i < chosen->n_launches; i++) {
         const mica_matmul_launch *launch = &chosen->launches[i];
         mica_plan_launch_desc desc = {.kernel = launch->kernel,
-            .n_slots = launch->n_bindings,
+            .n_slots = launch->kernel.n_bindings,
             .params = &launch->params,
-            .params_size = sizeof launch->params,
+            .params_size = launch->kernel.params_size,
             .groups = {launch->groups[0], launch->groups[1], launch->groups[2]},
             .flops = i ? 0 : 2.0 * shape.m * shape.n * shape.k * shape.batch};
-        for (uint32_t k = 0; k < launch->n_bindings; k++) {
+        for (uint32_t k = 0; k < launch->kernel.n_bindings; k++) {
             switch (launch->bindings[k]) {
             case MICA_MATMUL_A:
             case MICA_MATMUL_B:

@@ -30,7 +30,8 @@ static void constant(launch *l, const char *name, int32_t value) {
 
 static void start(launch *l, const char *entry, const shape *s) {
     *l = (launch){.kernel = {.source = "matmul", .entry = entry, .local = {1, 1, 1}},
-        .params = {.m = s->m,
+        .kernel.params_size = sizeof l->params.own,
+        .params.own = {.m = s->m,
             .n = s->n,
             .k = s->k,
             .lda = s->ta ? s->m : s->k,
@@ -53,13 +54,13 @@ static void product(launch *l, const char *entry, const shape *s, bool split) {
     constant(l, "HAS_BIAS", bias);
     constant(l, "ACT", split ? -1 : s->act);
     constant(l, "SPLIT", split);
-    l->n_bindings = 4;
+    l->kernel.n_bindings = 4;
     l->bindings[0] = MICA_MATMUL_A;
     l->bindings[1] = MICA_MATMUL_B;
     l->bindings[2] = bias ? MICA_MATMUL_BIAS : MICA_MATMUL_A;
     l->bindings[3] = split ? MICA_MATMUL_PARTS : MICA_MATMUL_C;
     if (split)
-        l->params.sc = s->m * s->n;
+        l->params.own.sc = s->m * s->n;
 }
 
 /* Adds the parts of a split over k, then the epilogue. */
@@ -71,24 +72,24 @@ static void sum(const mica_traits *t, const shape *s, uint32_t splits, variant *
     constant(l, "HAS_BIAS", s->bias);
     constant(l, "ACT", s->act);
     constant(l, "SPLIT", 0);
-    l->n_bindings = 3;
+    l->kernel.n_bindings = 3;
     l->bindings[0] = MICA_MATMUL_PARTS;
     l->bindings[1] = s->bias ? MICA_MATMUL_BIAS : MICA_MATMUL_PARTS;
     l->bindings[2] = MICA_MATMUL_C;
-    l->params.splits = splits;
+    l->params.own.splits = splits;
     if (is_vector_cpu(t)) {
         constant(l, "VW", (int32_t)t->vector_width);
-        l->params.cols = min_u(round_up(s->n, t->vector_width), 1024);
-        l->params.rows = min_u(s->m, ceil_div(8192, l->params.cols));
-        l->groups[0] = ceil_div(s->n, l->params.cols);
-        l->groups[1] = ceil_div(s->m, l->params.rows);
+        l->params.own.cols = min_u(round_up(s->n, t->vector_width), 1024);
+        l->params.own.rows = min_u(s->m, ceil_div(8192, l->params.own.cols));
+        l->groups[0] = ceil_div(s->n, l->params.own.cols);
+        l->groups[1] = ceil_div(s->m, l->params.own.rows);
     } else {
         constant(l, "VW", 4);
         l->kernel.local[0] = 64; /* work-items past the edge own no column */
-        l->params.cols = 1;
-        l->params.rows = ceil_div(s->m, t->max_groups[1]);
+        l->params.own.cols = 1;
+        l->params.own.rows = ceil_div(s->m, t->max_groups[1]);
         l->groups[0] = ceil_div(s->n, 64);
-        l->groups[1] = ceil_div(s->m, l->params.rows);
+        l->groups[1] = ceil_div(s->m, l->params.own.rows);
     }
     l->groups[2] = s->batch;
     v->parts = (uint64_t)s->m * s->n * splits * s->batch;
@@ -121,6 +122,8 @@ static panel_blocks blocks_for(const mica_traits *t, uint32_t n) {
 /* Cycles of one work-group. */
 static double group_cost(const shape *s, const panel_blocks *b, uint32_t rows, uint32_t cols,
     uint32_t k, uint32_t kblocks) {
+    /* An A that the cache does not hold comes from memory again for each block of columns. */
+    double load_a = (double)s->m * s->k > b->bp ? 9.0 : 4.0;
     uint32_t nr = b->nv * b->vw, tiles = ceil_div(cols, nr);
     uint32_t full = rows / b->mr, left = rows % b->mr, panels = full;
     double row_steps = (double)full * b->mr * b->nv; /* multiply-adds a step over k and a tile */
@@ -133,9 +136,10 @@ static double group_cost(const shape *s, const panel_blocks *b, uint32_t rows, u
     }
     double flops = row_steps * tiles * k;
     double c_traffic = 4.0 * rows * tiles * b->nv * kblocks + 30.0 * panels * tiles * kblocks;
-    double pack_a = (s->ta ? 5.0 * panels * k : 4.0 * rows * k / b->vw) + 40.0 * panels * kblocks;
+    double pack_a = s->ta ? (load_a + 6) * panels * k : load_a * rows * k / b->vw;
     double pack_b = (s->tb ? 20.0 : 14.0) * tiles * nr / b->vw * k;
-    return flops + c_traffic + pack_a + pack_b + 3000; /* the last: a work-group's start */
+    return flops + c_traffic + pack_a + 40.0 * panels * kblocks + pack_b +
+           3000; /* the last: a work-group's start */
 }
 
 typedef struct partition {
@@ -206,11 +210,11 @@ static void panel(const mica_traits *t, const shape *s, variant *v) {
     constant(l, "NV", (int32_t)b.nv);
     constant(l, "KC", (int32_t)b.kc);
     constant(l, "BP", (int32_t)b.bp);
-    l->params.rows = p.rows;
-    l->params.cols = p.cols;
-    l->params.kc = p.kc;
-    l->params.splits = p.splits;
-    l->params.kper = p.kper;
+    l->params.own.rows = p.rows;
+    l->params.own.cols = p.cols;
+    l->params.own.kc = p.kc;
+    l->params.own.splits = p.splits;
+    l->params.own.kper = p.kper;
     l->groups[0] = ceil_div(s->n, p.cols);
     l->groups[1] = ceil_div(s->m, p.rows);
     l->groups[2] = s->batch * p.splits;
@@ -228,8 +232,8 @@ static void row(const mica_traits *t, const shape *s, variant *v) {
     uint32_t cols = ceil_div(s->n, 8 * t->compute_units), least = ceil_div(16384, s->k);
     if (cols < least)
         cols = least;
-    l->params.cols = min_u(round_up(cols, 4 * vw), round_up(s->n, 4 * vw));
-    l->groups[0] = ceil_div(s->n, l->params.cols);
+    l->params.own.cols = min_u(round_up(cols, 4 * vw), round_up(s->n, 4 * vw));
+    l->groups[0] = ceil_div(s->n, l->params.own.cols);
     l->groups[1] = s->m;
     l->groups[2] = s->batch;
 }
@@ -253,8 +257,8 @@ static void spread(const mica_traits *t, const shape *s, const char *entry, cons
     constant(l, "GK", (int32_t)block[2]);
     l->kernel.local[0] = local[0];
     l->kernel.local[1] = local[1];
-    l->params.splits = splits;
-    l->params.kper = kper;
+    l->params.own.splits = splits;
+    l->params.own.kper = kper;
     l->groups[0] = gx;
     l->groups[1] = gy;
     l->groups[2] = s->batch * splits;
@@ -263,9 +267,11 @@ static void spread(const mica_traits *t, const shape *s, const char *entry, cons
 }
 
 /* CPUs whose lanes are work-items: 8 x 8 elements a work-item, from registers. Fewer than 64 rows
- * need no taller block. */
+ * need no taller block; powers of two keep the kernels few. */
 static void reg(const mica_traits *t, const shape *s, variant *v) {
-    const uint32_t local[2] = {8, min_u(8, ceil_div(s->m, 8))};
+    uint32_t local[2] = {8, 1};
+    while (local[1] < 8 && 8 * local[1] < s->m)
+        local[1] *= 2;
     const uint32_t block[3] = {8 * local[1], 64, 16};
     *v = (variant){.name = "reg"};
     spread(t, s, "matmul_fwd_reg", local, block, v);
@@ -291,14 +297,41 @@ static int tiles(const mica_traits *t, const shape *s, variant *variants) {
     return 3;
 }
 
+static void clblast(const mica_traits *t, const shape *s, variant *v) {
+    bool epilogue = s->bias || s->act >= 0;
+    *v = (variant){.name = "clblast", .n_launches = 1};
+    v->launches[0] = (launch){.kernel = {.source = "clblast",
+                                  .entry = "clblast_sgemm",
+                                  .n_bindings = 3,
+                                  .params_size = sizeof(mica_clblast_sgemm_params),
+                                  .local = {1, 1, 1}},
+        .bindings = {MICA_MATMUL_A, MICA_MATMUL_B, epilogue ? MICA_MATMUL_PARTS : MICA_MATMUL_C},
+        .groups = {1, 1, 1},
+        .params.clblast = {.m = s->m,
+            .n = s->n,
+            .k = s->k,
+            .ta = s->ta,
+            .tb = s->tb,
+            .batch = s->batch,
+            .a_stride = s->sa,
+            .b_stride = s->sb,
+            .c_stride = s->m * s->n}};
+    if (epilogue)
+        sum(t, s, 1, v);
+}
+
 int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *wanted,
     mica_matmul_variant variants[MICA_MATMUL_VARIANTS]) {
     shape s = *wanted;
     int n = 0;
     if (s.m == 1) /* a vector lies the same way either way */
         s.ta = false;
-    if (traits->kind != MICA_CPU)
-        return tiles(traits, &s, variants);
+    if (traits->kind != MICA_CPU) {
+        n = tiles(traits, &s, variants);
+        if (traits->clblast)
+            clblast(traits, &s, &variants[n++]);
+        return n;
+    }
     if (!is_vector_cpu(traits)) {
         reg(traits, &s, &variants[n++]);
         return n;

@@ -3,6 +3,7 @@
 #ifndef MICA_OP_MATMUL_PLAN_H
 #define MICA_OP_MATMUL_PLAN_H
 
+#include "device/clblast.h"
 #include "graph/graph_impl.h"
 
 /* C = ACT(op(A) op(B) + bias) with op(A) m x k and op(B) k x n; `batch` times, sa, sb, sc elements
@@ -20,7 +21,8 @@ typedef enum mica_matmul_binding {
     MICA_MATMUL_B,
     MICA_MATMUL_BIAS,
     MICA_MATMUL_C,
-    MICA_MATMUL_PARTS
+    MICA_MATMUL_PARTS,
+    MICA_MATMUL_BINDINGS /* how many */
 } mica_matmul_binding;
 
 /* As in cl/matmul.cl and shaders/matmul.comp. */
@@ -36,13 +38,18 @@ typedef struct mica_matmul_params {
 typedef struct mica_matmul_launch {
     mica_kernel_desc kernel;
     mica_matmul_binding bindings[4];
-    uint32_t n_bindings, groups[3];
-    mica_matmul_params params;
+    uint32_t groups[3];
+    union {
+        mica_matmul_params own;
+        mica_clblast_sgemm_params clblast;
+    } params;
 } mica_matmul_launch;
 
+#define MICA_MATMUL_LAUNCHES 2
+
 typedef struct mica_matmul_variant {
-    const char *name; /* for the tuning file */
-    mica_matmul_launch launches[2];
+    const char *name; /* in the tuning file */
+    mica_matmul_launch launches[MICA_MATMUL_LAUNCHES];
     int n_launches;
     uint64_t parts; /* scratch elements: partial products of a split over k */
 } mica_matmul_variant;
@@ -52,5 +59,13 @@ typedef struct mica_matmul_variant {
 /* The variants that can serve a shape, the one expected best first. Returns how many. */
 int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *shape,
     mica_matmul_variant variants[MICA_MATMUL_VARIANTS]);
+
+/* The commands of a variant on whole buffers; those that it does not bind may be NULL. */
+mica_status mica_matmul_record(mica_device *device, const mica_matmul_variant *variant,
+    mica_buffer *const buffers[MICA_MATMUL_BINDINGS], mica_commands **commands);
+
+/* The one that was measured fastest for shapes of this class on the device (matmul_tune.c). */
+const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_matmul_shape *shape,
+    const mica_matmul_variant *variants, int n_variants);
 
 #endif

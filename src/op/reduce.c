@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "op/elementwise.h"
-#include "op/linear.h"
+#include "op/rows.h"
 
 #include <mica/ops.h>
 
@@ -117,19 +117,20 @@ static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mi
 /* ---- plan ---- */
 
 /* A CPU's groups have at least this many elements to read, and its parts fit its caches. */
-#define CPU_GROUP 8192
-#define CPU_PART  16384
+#define CPU_GROUP_WORK 8192
+#define CPU_PART       16384
 /* Groups that keep a device busy: for each core of a CPU, and on any GPU. */
 #define CPU_GROUPS_PER_UNIT 8
 #define GPU_GROUPS          1024
 #define PARTS_MOST          1024
-/* Work-items in a group: what the kernels' local memory is for. */
-#define GROUP_MOST 256
+/* Work-items in a group, where they run side by side; the kernels' local memory is for 256. */
+#define CPU_GROUP_MOST 64
+#define GROUP_MOST     256
 /* Columns that a group reads side by side, where there are so many: a cache line. */
 #define COLUMNS_LEAST 32
-#define SPAN_MOST     4
+#define SPAN_MOST     8
 /* Elements that a work-item has to itself before another one helps. */
-#define ITEM_LEAST 8
+#define ITEM_LEAST 32
 
 typedef struct reduce_params {
     uint32_t size, inner, total, part, parts, chunks, units, per_group;
@@ -166,9 +167,9 @@ static bool is_rows(view v) {
 }
 
 static group_shape group_of(const mica_traits *traits, view v) {
-    if (traits->kind == MICA_CPU && traits->subgroup_size == 0)
+    if (mica_rows_width(traits) > 1)
         return (group_shape){1, 1};
-    uint32_t most = traits->kind == MICA_CPU ? 8 * traits->subgroup_size : GROUP_MOST;
+    uint32_t most = traits->kind == MICA_CPU ? CPU_GROUP_MOST : GROUP_MOST;
     most = power_for(least(most, traits->max_group_size) / 2 + 1, GROUP_MOST);
     uint32_t least_beside = is_rows(v) ? 1 : power_for(v.inner, COLUMNS_LEAST);
     uint32_t along = power_for(divide_up(v.size, ITEM_LEAST), most / least_beside);
@@ -178,7 +179,7 @@ static group_shape group_of(const mica_traits *traits, view v) {
 /* Vectors of columns that a CPU's work-item sums side by side, to read whole cache lines in a row.
  */
 static uint32_t span_of(const mica_traits *traits, view v) {
-    uint32_t width = mica_vector_width(traits);
+    uint32_t width = mica_rows_width(traits);
     return is_rows(v) || width == 1 ? 1 : power_for(divide_up(v.inner, width), SPAN_MOST);
 }
 
@@ -200,7 +201,7 @@ static uint32_t map_units(const mica_traits *traits, view v, group_shape group, 
     uint32_t batch, mica_plan_launch_desc *desc) {
     uint64_t work = (uint64_t)v.outer * v.size * v.inner;
     uint64_t groups = traits->kind == MICA_CPU
-                          ? least(divide_up(work, CPU_GROUP),
+                          ? least(divide_up(work, CPU_GROUP_WORK),
                                 (uint64_t)traits->compute_units * CPU_GROUPS_PER_UNIT)
                           : traits->max_groups[0];
     uint64_t per_group = divide_up(divide_up(units, batch), groups) * batch;
@@ -216,7 +217,7 @@ static uint32_t map_units(const mica_traits *traits, view v, group_shape group, 
 static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, uint32_t parts,
     mica_slot from, mica_slot to, bool first, bool last) {
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_vector_width(traits), span = span_of(traits, v);
+    uint32_t width = mica_rows_width(traits), span = span_of(traits, v);
     group_shape group = group_of(traits, v);
     bool rows = is_rows(v), squares = attrs->kind == SUM_SQUARES || attrs->kind == NORM;
     uint64_t chunks = rows ? 1 : divide_up(v.inner, (uint64_t)group.beside * span * width);

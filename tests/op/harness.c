@@ -419,42 +419,50 @@ static mica_status check_gradient(run *r, const built *b, int input, const float
     return worst_judge(&w, r->c->gradient_tolerance, 1e-4, &r->gradient_error, what);
 }
 
-/* Reads output `i`, which must have the same bits after another run. */
-static mica_status read_twice(const run *r, const built *b, mica_program *program, int i,
-    void *words, void *again, size_t size) {
+static size_t output_size(const built *b, int i) {
+    return (size_t)mica_shape_count(mica_value_shape(b->outputs[i])) * 4;
+}
+
+/* Runs the program and reads all outputs, one behind the other. */
+static mica_status run_and_read(const built *b, mica_program *program, char *words) {
     MICA_TRY(mica_program_run(program));
-    MICA_TRY(mica_program_read(program, b->outputs[i], words, size));
-    if (r->c->training)
-        return MICA_OK;
-    MICA_TRY(mica_program_run(program));
-    MICA_TRY(mica_program_read(program, b->outputs[i], again, size));
-    if (memcmp(words, again, size) != 0)
-        return mica_fail(MICA_E_NUMERIC, "%s differs from one run to the next",
-            i == 0 ? "the result" : "a gradient");
+    for (int i = 0; i < b->n_outputs; words += output_size(b, i++))
+        MICA_TRY(mica_program_read(program, b->outputs[i], words, output_size(b, i)));
     return MICA_OK;
 }
 
-static mica_status check_output(run *r, const built *b, mica_program *program, int i) {
-    size_t size = (size_t)mica_shape_count(mica_value_shape(b->outputs[i])) * 4;
-    void *words = mica_alloc(size, 1), *again = mica_alloc(size, 1);
-    mica_status status = words && again ? MICA_OK : MICA_E_MEMORY;
-    if (status == MICA_OK)
-        status = read_twice(r, b, program, i, words, again, size);
-    if (status == MICA_OK)
-        status =
-            i == 0 ? check_result(r, b, words) : check_gradient(r, b, b->gradient_of[i], words);
-    free(words);
-    free(again);
-    return status;
+/* Checks the outputs, which must have the same bits after another run; both arrays take all. */
+static mica_status check_outputs(
+    run *r, const built *b, mica_program *program, char *words, char *again) {
+    MICA_TRY(run_and_read(b, program, words));
+    if (!r->c->training)
+        MICA_TRY(run_and_read(b, program, again));
+    size_t at = 0;
+    for (int i = 0; i < b->n_outputs; at += output_size(b, i++)) {
+        if (!r->c->training && memcmp(words + at, again + at, output_size(b, i)) != 0)
+            return mica_fail(MICA_E_NUMERIC, "%s differs from one run to the next",
+                i == 0 ? "the result" : "a gradient");
+        const void *output = words + at;
+        MICA_TRY(
+            i == 0 ? check_result(r, b, output) : check_gradient(r, b, b->gradient_of[i], output));
+    }
+    return MICA_OK;
 }
 
 static mica_status check_program(run *r, const built *b, mica_program *program) {
     MICA_TRY(write_inputs(r, b, program, true));
     MICA_TRY(mica_program_run(program));
     MICA_TRY(write_inputs(r, b, program, false));
+    size_t size = 0;
     for (int i = 0; i < b->n_outputs; i++)
-        MICA_TRY(check_output(r, b, program, i));
-    return check_parameters(r, b);
+        size += output_size(b, i);
+    char *words = mica_alloc(size, 1), *again = mica_alloc(size, 1);
+    mica_status status = words && again ? MICA_OK : MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = check_outputs(r, b, program, words, again);
+    free(words);
+    free(again);
+    return status == MICA_OK ? check_parameters(r, b) : status;
 }
 
 /* The kernels of a program that failed, without their constants: where to look. */

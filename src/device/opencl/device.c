@@ -1,6 +1,7 @@
 /* Platforms and devices: the flat list that gives the indices, traits, probes, open and close. */
 #include "base/error.h"
 #include "base/mem.h"
+#include "config.h"
 #include "device/opencl/opencl.h"
 
 #include <stdio.h>
@@ -128,7 +129,7 @@ static void read_traits(cl_device_id id, mica_traits *traits) {
     cl_uint units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     cl_uint lanes = device_uint(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     traits->compute_units = units ? units : 1;
-    traits->vector_width = cpu && lanes ? lanes : 1;
+    traits->vector_width = !cpu ? 1 : lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
     traits->max_group_size = at_most(device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE), UINT32_MAX);
     size_t dims[16] = {0};
     clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof dims, dims, NULL);
@@ -150,6 +151,9 @@ static void read_traits(cl_device_id id, mica_traits *traits) {
     traits->cache_bytes = cache > 0 ? (uint64_t)cache : 0;
     traits->unified = device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
     traits->fp16 = has_extension(id, "cl_khr_fp16");
+#ifdef MICA_CLBLAST
+    traits->clblast = true;
+#endif
 }
 
 static void find_problem(cl_device_id id, mica_device_info *info) {
