@@ -110,29 +110,36 @@ __kernel GROUP_SIZE void reduce_fwd_columns(
         const uint j = (unit % p.chunks * LOCAL_X + column) * SPAN * WIDTH, slice = unit / p.chunks;
         const uint from = slice % p.parts * p.part, to = min(p.size, from + p.part);
         const uint base = slice / p.parts * p.size * p.inner;
+        /* Loops over the span are unrolled, since PoCL would otherwise keep the sums in memory. */
         vec total[SPAN];
+#pragma unroll
         for (uint k = 0; k < SPAN; k++)
             total[k] = (vec)(IDENTITY);
         for (uint at = from; at < to && j < p.inner; at += BLOCK * LOCAL_Y) {
             const uint stop = min(to, at + BLOCK * LOCAL_Y);
             vec sum[SPAN];
+#pragma unroll
             for (uint k = 0; k < SPAN; k++)
                 sum[k] = (vec)(IDENTITY);
             for (uint i = at + row; i < stop; i += LOCAL_Y) {
                 const uint line = base + i * p.inner;
+#pragma unroll
                 for (uint k = 0; k < SPAN; k++) {
                     const vec v =
                         part_load_in(x, line + j + k * WIDTH, line + p.inner, p.total, IDENTITY);
                     sum[k] = COMBINE(sum[k], ELEMENT(v));
                 }
             }
+#pragma unroll
             for (uint k = 0; k < SPAN; k++)
                 total[k] = COMBINE(total[k], sum[k]);
         }
 #if LOCAL_Y > 1
         total[0] = combine_items(total[0], pool, row * LOCAL_X + column, row, LOCAL_Y, LOCAL_X);
 #endif
-        for (uint k = 0; k < SPAN && row == 0 && j + k * WIDTH < p.inner; k++)
-            part_store(FINISH(total[k]), y + slice * p.inner, j + k * WIDTH, p.inner);
+#pragma unroll
+        for (uint k = 0; k < SPAN; k++)
+            if (row == 0 && j + k * WIDTH < p.inner)
+                part_store(FINISH(total[k]), y + slice * p.inner, j + k * WIDTH, p.inner);
     }
 }

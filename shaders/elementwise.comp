@@ -1,9 +1,10 @@
 // Runs a program of elementwise steps (cl/elementwise_table.h) on up to 6 inputs.
 //
-// Bindings: the inputs, then the output of n elements, which may lie over an input read in FULL mode.
+// Bindings: the inputs, then the output of n elements, which may lie over an input read in FULL
+// mode.
 // Mapping: a group works through per_group consecutive elements; any local size in x.
-// Constants: as in cl/elementwise.cl, in the same order (0 is its WIDTH, 1 its INPUTS); the steps are
-// specialization constants, so that the driver folds each program to straight-line code.
+// Constants: as in cl/elementwise.cl, in the same order (0 is its WIDTH, 1 its INPUTS); the steps
+// are specialization constants, so that the driver folds each program to straight-line code.
 // Limits: n < 2^31. Parameters: as in cl/elementwise.cl.
 // kernels: elementwise_fwd_1 elementwise_fwd_2 elementwise_fwd_3
 // kernels: elementwise_fwd_4 elementwise_fwd_5 elementwise_fwd_6

@@ -1,5 +1,6 @@
-// Sums, maxima and sums of squares along one dimension: see cl/reduce.cl, whose bindings, parameters,
-// constants (0 and 1 are its WIDTH and SPAN) and mapping these have, with one element for each invocation at a time.
+// Sums, maxima and sums of squares along one dimension: see cl/reduce.cl, whose bindings,
+// parameters, constants (0 and 1 are its WIDTH and SPAN) and mapping these have, with one element
+// for each invocation at a time.
 // Limits: local sizes are powers of two, at most 256 in all.
 // kernels: reduce_fwd_rows reduce_fwd_columns
 #version 450

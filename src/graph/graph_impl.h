@@ -125,7 +125,7 @@ mica_status mica_plan_launch(mica_plan *plan, const mica_plan_launch_desc *desc)
 /* Fills kernel.constants[i]. Use in order. */
 void mica_constant_set(mica_kernel_desc *kernel, const char *name, int32_t value);
 
-/* An axis given by the user, -rank .. rank-1, to 0 .. rank-1; fails with the operator's name. */
-mica_status mica_axis_check(const char *op, int axis, int rank, int *checked);
+/* An axis given by the user, -rank .. rank-1, to 0 .. rank-1. */
+mica_status mica_axis_check(int axis, int rank, int *checked);
 
 #endif

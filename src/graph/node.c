@@ -241,10 +241,10 @@ void mica_constant_set(mica_kernel_desc *kernel, const char *name, int32_t numbe
     kernel->constants[kernel->n_constants++].value = number;
 }
 
-mica_status mica_axis_check(const char *op, int axis, int rank, int *checked) {
+mica_status mica_axis_check(int axis, int rank, int *checked) {
     if (axis < -rank || axis >= rank)
-        return mica_fail(MICA_E_INVALID, "%s: axis %d is not in %d .. %d of a value of rank %d", op,
-            axis, -rank, rank - 1, rank);
+        return mica_fail(MICA_E_INVALID, "axis %d is not in %d .. %d of a value of rank %d", axis,
+            -rank, rank - 1, rank);
     *checked = axis < 0 ? axis + rank : axis;
     return MICA_OK;
 }

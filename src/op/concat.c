@@ -30,7 +30,7 @@ static mica_status check_value(const mica_node *node, int i, int axis) {
 static mica_status concat_infer(mica_node *node) {
     concat_attrs *attrs = node->attrs;
     mica_shape shape = node->in[0]->shape;
-    MICA_TRY(mica_axis_check("concat", attrs->axis, shape.rank, &attrs->axis));
+    MICA_TRY(mica_axis_check(attrs->axis, shape.rank, &attrs->axis));
     for (int i = 1; i < node->n_in; i++) {
         MICA_TRY(check_value(node, i, attrs->axis));
         shape.dim[attrs->axis] += node->in[i]->shape.dim[attrs->axis];

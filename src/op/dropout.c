@@ -7,7 +7,6 @@
  * gradient's node carries the forward node's number. */
 #include "base/error.h"
 #include "op/linear.h"
-#include "op/rows.h"
 
 #include <math.h>
 #include <mica/ops.h>
@@ -54,7 +53,7 @@ typedef struct dropout_params {
 static mica_status plan_dropout(const mica_node *node, mica_plan *plan) {
     const dropout_attrs *attrs = node->attrs;
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_rows_width(traits);
+    uint32_t width = traits->vector_width;
     uint64_t count = (uint64_t)mica_shape_count(node->out[0]->shape);
     mica_plan_launch_desc desc = {
         .kernel = {.source = "dropout", .entry = "dropout_fwd"},

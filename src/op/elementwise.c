@@ -12,7 +12,6 @@
 #include "cl/elementwise_table.h"
 #include "op/broadcast.h"
 #include "op/linear.h"
-#include "op/rows.h"
 
 #include <mica/ops.h>
 #include <stdio.h>
@@ -95,8 +94,8 @@ static mica_status infer(mica_node *node) {
                 MICA_E_INVALID, "%s: %s must be float32, but is int32", name, in->name);
         if (!mica_broadcast_shape(shape, in->shape, &shape))
             return mica_fail(MICA_E_INVALID,
-                "%s: the shapes %s of %s and %s of %s do not fit: sizes, aligned at the right, must "
-                "be equal or 1",
+                "%s: the shapes %s of %s and %s of %s do not fit: sizes, aligned at the right, "
+                "must be equal or 1",
                 name, mica_shape_text(node->in[0]->shape, first, sizeof first), node->in[0]->name,
                 mica_shape_text(in->shape, second, sizeof second), in->name);
     }
@@ -201,7 +200,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     static const char *const step_names[] = {
         "STEP0", "STEP1", "STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"};
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_rows_width(traits);
+    uint32_t width = traits->vector_width;
     mica_shape shape = node->out[0]->shape;
     int64_t whole = mica_shape_count(shape);
     elementwise_attrs program;

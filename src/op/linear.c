@@ -1,7 +1,5 @@
 #include "op/linear.h"
 
-#include "op/rows.h"
-
 /* Less work than this is not worth a work-group of its own on a CPU, in floats touched. */
 #define CPU_GROUP_WORK 8192
 /* Groups that keep every core busy, also where cores are not equally fast. */
@@ -23,7 +21,7 @@ static uint64_t divide_up(uint64_t a, uint64_t b) {
 uint32_t mica_linear_map(const mica_traits *traits, uint64_t count, uint32_t unit, uint32_t cost,
     mica_plan_launch_desc *desc) {
     bool cpu = traits->kind == MICA_CPU;
-    uint64_t local = mica_rows_width(traits) > 1 ? 1 : cpu ? CPU_LOCAL : GPU_LOCAL;
+    uint64_t local = traits->vector_width > 1 ? 1 : cpu ? CPU_LOCAL : GPU_LOCAL;
     local = least(local, least(traits->max_group_size, traits->max_group_dim[0]));
     uint64_t groups = cpu ? least(divide_up(count * cost, CPU_GROUP_WORK),
                                 (uint64_t)traits->compute_units * CPU_GROUPS_PER_UNIT)

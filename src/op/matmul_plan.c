@@ -336,10 +336,9 @@ int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *wan
         reg(traits, &s, &variants[n++]);
         return n;
     }
-    if (s.m <= 2)
-        row(traits, &s, &variants[n++]);
-    panel(traits, &s, &variants[n++]);
-    if (s.m > 2 && s.m <= 8)
+    if (s.m > 2)
+        panel(traits, &s, &variants[n++]);
+    if (s.m <= 8)
         row(traits, &s, &variants[n++]);
     return n;
 }

@@ -21,9 +21,9 @@ typedef enum mica_matmul_binding {
     MICA_MATMUL_B,
     MICA_MATMUL_BIAS,
     MICA_MATMUL_C,
-    MICA_MATMUL_PARTS,
-    MICA_MATMUL_BINDINGS /* how many */
+    MICA_MATMUL_PARTS
 } mica_matmul_binding;
+#define MICA_MATMUL_BINDINGS 5
 
 /* As in cl/matmul.cl and shaders/matmul.comp. */
 typedef struct mica_matmul_params {

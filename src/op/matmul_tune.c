@@ -60,6 +60,9 @@ static mica_status record(void *user, int index, mica_commands **commands) {
     return mica_matmul_record(b->device, &b->variants[index], b->buffers, commands);
 }
 
+/* Multiply-adds: below, a launch costs more than a better kernel saves. */
+static const double worth_measuring = 1e6;
+
 /* x lies in 2^(result-1) + 1 .. 2^result */
 static int log2_up(uint32_t x) {
     int bits = 0;
@@ -70,7 +73,7 @@ static int log2_up(uint32_t x) {
 
 const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_matmul_shape *s,
     const mica_matmul_variant *variants, int n_variants) {
-    if (n_variants < 2)
+    if ((double)s->m * s->n * s->k * s->batch < worth_measuring)
         return variants;
     char key[96];
     const char *names[MICA_MATMUL_VARIANTS];

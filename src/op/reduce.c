@@ -14,7 +14,6 @@
 
 #include "base/error.h"
 #include "op/elementwise.h"
-#include "op/rows.h"
 
 #include <mica/ops.h>
 
@@ -167,7 +166,7 @@ static bool is_rows(view v) {
 }
 
 static group_shape group_of(const mica_traits *traits, view v) {
-    if (mica_rows_width(traits) > 1)
+    if (traits->vector_width > 1)
         return (group_shape){1, 1};
     uint32_t most = traits->kind == MICA_CPU ? CPU_GROUP_MOST : GROUP_MOST;
     most = power_for(least(most, traits->max_group_size) / 2 + 1, GROUP_MOST);
@@ -179,7 +178,7 @@ static group_shape group_of(const mica_traits *traits, view v) {
 /* Vectors of columns that a CPU's work-item sums side by side, to read whole cache lines in a row.
  */
 static uint32_t span_of(const mica_traits *traits, view v) {
-    uint32_t width = mica_rows_width(traits);
+    uint32_t width = traits->vector_width;
     return is_rows(v) || width == 1 ? 1 : power_for(divide_up(v.inner, width), SPAN_MOST);
 }
 
@@ -217,7 +216,7 @@ static uint32_t map_units(const mica_traits *traits, view v, group_shape group, 
 static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, uint32_t parts,
     mica_slot from, mica_slot to, bool first, bool last) {
     const mica_traits *traits = mica_plan_traits(plan);
-    uint32_t width = mica_rows_width(traits), span = span_of(traits, v);
+    uint32_t width = traits->vector_width, span = span_of(traits, v);
     group_shape group = group_of(traits, v);
     bool rows = is_rows(v), squares = attrs->kind == SUM_SQUARES || attrs->kind == NORM;
     uint64_t chunks = rows ? 1 : divide_up(v.inner, (uint64_t)group.beside * span * width);
@@ -321,7 +320,9 @@ static mica_status axes_of(
             MICA_E_INVALID, "%s: %d axes; give at least one, or NULL and 0 for all", name, count);
     for (int i = 0; i < count; i++) {
         int axis;
-        MICA_TRY(mica_axis_check(name, axes[i], shape.rank, &axis));
+        mica_status status = mica_axis_check(axes[i], shape.rank, &axis);
+        if (status != MICA_OK)
+            return mica_fail_in(status, "%s", name);
         if (*set >> axis & 1)
             return mica_fail(MICA_E_INVALID, "%s: axis %d is given twice", name, axes[i]);
         *set |= 1u << axis;

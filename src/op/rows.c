@@ -28,15 +28,6 @@ static uint32_t rows_for(const mica_traits *traits, uint32_t lanes) {
     return rows;
 }
 
-/* A CPU without subgroups runs the work-items of a group one after the other. The widths are those
- * that cl/vector.h knows. */
-uint32_t mica_rows_width(const mica_traits *traits) {
-    if (traits->kind != MICA_CPU || traits->subgroup_size != 0)
-        return 1;
-    const uint32_t width = traits->vector_width;
-    return width >= 16 ? 16 : width >= 8 ? 8 : width >= 4 ? 4 : 1;
-}
-
 uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t elements) {
     uint64_t groups = jobs;
     if (traits->kind == MICA_CPU) {
@@ -50,7 +41,7 @@ uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t ele
 
 void mica_rows_map(const mica_plan *plan, mica_rows rows, mica_plan_launch_desc *desc) {
     const mica_traits *traits = mica_plan_traits(plan);
-    const uint32_t width = mica_rows_width(traits);
+    const uint32_t width = traits->vector_width;
     const uint32_t lanes = width > 1 ? 1 : lanes_for(traits, rows.size);
     const uint32_t height = width > 1 ? 1 : rows_for(traits, lanes);
     desc->kernel.local[0] = lanes;

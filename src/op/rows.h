@@ -14,10 +14,6 @@ typedef struct mica_rows {
 /* The last dimension are the rows' elements, all others count rows. Rank 0 is one row of one. */
 mica_rows mica_rows_of(mica_shape shape);
 
-/* The vector width of a device that wants explicit vectors and groups of one work-item (a CPU
- * without subgroups): 4, 8 or 16; else 1. */
-uint32_t mica_rows_width(const mica_traits *traits);
-
 /* How many groups are worth while for a number of equal jobs of so many elements. */
 uint32_t mica_rows_groups(const mica_traits *traits, uint64_t jobs, uint64_t elements);
 

@@ -84,7 +84,7 @@ static bool is_batch_of_matrices(const mica_strided *box, transpose_params *p) {
 }
 
 static void set_tile(const mica_traits *traits, mica_kernel_desc *kernel, uint32_t *side) {
-    const uint32_t width = mica_rows_width(traits);
+    const uint32_t width = traits->vector_width;
     const bool large =
         traits->max_group_size >= 32 * 8 && traits->local_bytes >= sizeof(uint32_t[32][33]);
     *side = width > 1 ? width : large ? 32 : 16;

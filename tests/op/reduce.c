@@ -124,7 +124,7 @@ static void reference_twice(const mica_op_case *c, const mica_ref *in, mica_ref 
     .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_DISTINCT, .low = -1, .high = 1.5}}
 #define POSITIVE(...) .in = {{.shape = {__VA_ARGS__}, .low = 0.1, .high = 1}}
 #define SAME(...)     .in = {{.shape = {__VA_ARGS__}, .low = 0.0999999, .high = 0.1}}
-#define TIED(...)     .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_INTEGER, .low = 0, .high = 3}}
+#define TIED(...)     .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_INTEGER, .high = 3}}
 #define WITH_NAN(...) .in = {{.shape = {__VA_ARGS__}, .fill = MICA_FILL_NAN}}, .no_gradient = true
 
 /* Rows, columns and all, below and above the sizes at which a group or a part is full. */
