@@ -52,7 +52,8 @@ MICA_API mica_status mica_dataset_from_csv(
 
 /* Reads the training or the test part of "mnist" or "fashion-mnist" from its IDX files (plain or
  * .gz, with their published names) in FOLDER/<name>/ or in FOLDER itself. folder NULL is the data
- * folder in the user's cache, ~/.cache/mica/data. options may be NULL. */
+ * folder in the user's cache, ~/.cache/mica/data, or ../shared/data where only that has the set.
+ * options may be NULL. */
 MICA_API mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool train,
     const mica_dataset_options *options, mica_dataset **dataset);
 

@@ -16,7 +16,8 @@ static const char help[] =
     "does. Writes confusion.svg into the folder.\n"
     "\n"
     "  --device D   as 'mica devices' names it (default: auto)\n"
-    "  --data DIR   where data sets lie (default: $MICA_DATA, or ~/.cache/mica/data)\n"
+    "  --data DIR   where data sets lie (default: $MICA_DATA,\n"
+    "               ~/.cache/mica/data, or ../shared/data)\n"
     "  --json       one JSON object, the last line on stdout\n";
 
 typedef struct arguments {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define CLASSES 10
+#define BESIDE  "../shared/data"
 
 static const struct {
     const char *name;
@@ -61,6 +62,21 @@ static mica_status load(const char *folder, size_t set, bool train,
     return status;
 }
 
+/* Where no folder is named: the user's cache, unless the set only lies beside the checkout that the
+ * program was started in. Free with free(). */
+static char *default_folder(const char *name) {
+    char *cache = mica_cache_path("data");
+    char *cached = cache ? mica_path_join(cache, name) : NULL;
+    char *beside = mica_path_join(BESIDE, name);
+    if (cached && beside && access(cached, F_OK) && !access(beside, F_OK)) {
+        free(cache);
+        cache = mica_strdup(BESIDE);
+    }
+    free(cached);
+    free(beside);
+    return cache;
+}
+
 mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool train,
     const mica_dataset_options *options, mica_dataset **dataset) {
     size_t count = sizeof sets / sizeof *sets, set = 0;
@@ -68,10 +84,10 @@ mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool t
         set++;
     if (set == count)
         return mica_fail(MICA_E_NOT_FOUND, "data set %s: wanted mnist or fashion-mnist", name);
-    char *cache = folder ? NULL : mica_cache_path("data");
-    if (!folder && !cache)
+    char *standard = folder ? NULL : default_folder(name);
+    if (!folder && !standard)
         return MICA_E_NOT_FOUND;
-    mica_status status = load(folder ? folder : cache, set, train, options, dataset);
-    free(cache);
+    mica_status status = load(folder ? folder : standard, set, train, options, dataset);
+    free(standard);
     return status;
 }
