@@ -1,4 +1,4 @@
-/* `mica bench`: the reference workloads, in time a training step. */
+/* `mica bench`: the reference workloads, in time a training step, and matrix products. */
 #include "cli/cli.h"
 
 #include "base/mem.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 
 static const char help_start[] =
-    "usage: mica bench [--device D] [--steps N] [--json] [WORKLOAD...]\n"
+    "usage: mica bench [--device D] [--steps N] [--matmul] [--json] [WORKLOAD...]\n"
     "\n"
     "Measures training steps of the reference workloads (all, if none is named) on random data\n"
     "that is already on the device: forward, backward and SGD, float32. The time is the median\n"
@@ -22,7 +22,8 @@ static const char help_end[] =
     "\n"
     "  --device D   opencl:0, vulkan:0, a part of a name, gpu, cpu or auto (the default)\n"
     "  --steps N    so many steps instead of about four seconds\n"
-    "  --json       one JSON object a workload, each on a line\n"
+    "  --matmul     instead, products of square matrices\n"
+    "  --json       one JSON object a workload or product, each on a line\n"
     "  --help       this text\n";
 
 enum { STEPS_MIN = 5, STEPS_MAX = 100000, WARM_UP = 3 };
@@ -76,7 +77,7 @@ enum { COUNT = sizeof workloads / sizeof *workloads };
 typedef struct request {
     mica_device *device;
     int64_t steps; /* 0: about four seconds */
-    bool json;
+    bool json, matmul;
 } request;
 
 static mica_status step(mica_device *device, mica_program *program) {
@@ -180,7 +181,38 @@ static const struct workload *find(const char *name) {
     return NULL;
 }
 
+static int bench_products(const request *asked) {
+    static const int64_t sizes[] = {256, 512, 1024, 2048};
+    int code = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && !code; i++) {
+        double rate;
+        mica_status status = mica_cli_product_rate(asked->device, sizes[i], &rate);
+        if (status != MICA_OK)
+            return mica_cli_fail(status);
+        if (asked->json)
+            code = mica_cli_json(json_pack("{s:I, s:f, s:s}", "matmul", (json_int_t)sizes[i],
+                "gflop_s", rate * 1e-9, "device", mica_device_get_info(asked->device)->id));
+        else
+            printf("matmul %-6lld %10.1f GFLOP/s\n", (long long)sizes[i], rate * 1e-9);
+        fflush(stdout);
+    }
+    return code;
+}
+
+static int bench_workloads(const request *asked, char **names, int n_names) {
+    int code = 0;
+    if (!asked->json)
+        printf("%-12s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
+    for (int i = 0; i < (n_names ? n_names : COUNT) && !code; i++) {
+        code = bench(asked, n_names ? find(names[i]) : &workloads[i]);
+        fflush(stdout);
+    }
+    return code;
+}
+
 static int bench_all(request *asked, const char *device, char **names, int n_names) {
+    if (asked->matmul && n_names)
+        return mica_cli_usage("bench: --matmul takes no workloads");
     for (int i = 0; i < n_names; i++)
         if (!find(names[i]))
             return 2;
@@ -189,13 +221,8 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
         return mica_cli_fail(status);
     const mica_device_info *info = mica_device_get_info(asked->device);
     if (!asked->json)
-        printf("%s (%s)\n%-12s %6s %12s %14s\n", info->id, info->name, "workload", "batch",
-            "ms a step", "samples/s");
-    int code = 0;
-    for (int i = 0; i < (n_names ? n_names : COUNT) && !code; i++) {
-        code = bench(asked, n_names ? find(names[i]) : &workloads[i]);
-        fflush(stdout);
-    }
+        printf("%s (%s)\n", info->id, info->name);
+    int code = asked->matmul ? bench_products(asked) : bench_workloads(asked, names, n_names);
     mica_device_destroy(&asked->device);
     return code;
 }
@@ -203,7 +230,7 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
 int mica_cli_bench(int argc, char **argv) {
     static const struct option options[] = {{"device", required_argument, NULL, 'd'},
         {"steps", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"matmul", no_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     request asked = {0};
     const char *device = NULL;
     for (int letter; (letter = mica_cli_option(argc, argv, "h", options)) != -1;) {
@@ -214,6 +241,8 @@ int mica_cli_bench(int argc, char **argv) {
                 return 2;
         } else if (letter == 'j')
             asked.json = true;
+        else if (letter == 'm')
+            asked.matmul = true;
         else
             return letter == 'h' ? help() : 2;
     }

@@ -1,5 +1,5 @@
-/* `mica devices`: lists the devices of this machine, and measures them. Knows the device layer
- * alone. */
+/* `mica devices`: lists the devices of this machine, and measures them. Of all above the device
+ * layer it knows a matrix product alone. */
 #include "cli/cli.h"
 #include "cli/measure.h"
 #include "device/device.h"
@@ -13,7 +13,7 @@ static const char help[] =
     "Lists all devices of all OpenCL platforms and of Vulkan. Each is opened, so that what stands\n"
     "here is known to work; what cannot be used is listed with the reason.\n"
     "\n"
-    "  --bench   measure memory bandwidth, transfers and the cost of a launch\n"
+    "  --bench   measure memory bandwidth, transfers, the cost of a launch and a matrix product\n"
     "  --json    one JSON object instead of the table\n";
 
 typedef struct options {
@@ -26,9 +26,16 @@ typedef struct figures {
     double download; /* GB/s back */
     double launch;   /* microseconds a launch in a list of many */
     double wait;     /* microseconds from submitting one launch to the end of the wait */
+    double product;  /* GFLOP/s of a product of square matrices */
 } figures;
 
-enum { BENCH_ELEMENTS = 8 << 20, BENCH_LOCAL = 256, BENCH_LAUNCHES = 1000, BENCH_REPEATS = 5 };
+enum {
+    BENCH_ELEMENTS = 8 << 20,
+    BENCH_LOCAL = 256,
+    BENCH_LAUNCHES = 1000,
+    BENCH_REPEATS = 5,
+    BENCH_PRODUCT = 1024
+};
 
 /* What a bench holds, so that one place lets go of it. */
 typedef struct bench {
@@ -111,19 +118,21 @@ static mica_status run_transfer(const bench *b, bool upload, double *best) {
 }
 
 static mica_status measure(bench *b, figures *out) {
-    double copy, many, one, upload, download;
+    double copy, many, one, upload, download, product;
     MICA_TRY(prepare(b));
     MICA_TRY(run_commands(b, b->copy, &copy));
     MICA_TRY(run_commands(b, b->many, &many));
     MICA_TRY(run_commands(b, b->one, &one));
     MICA_TRY(run_transfer(b, true, &upload));
     MICA_TRY(run_transfer(b, false, &download));
+    MICA_TRY(mica_cli_product_rate(b->device, BENCH_PRODUCT, &product));
     double gigabytes = 4e-9 * b->elements;
     *out = (figures){.copy = 2 * gigabytes / copy,
         .upload = gigabytes / upload,
         .download = gigabytes / download,
         .launch = 1e6 * many / BENCH_LAUNCHES,
-        .wait = 1e6 * one};
+        .wait = 1e6 * one,
+        .product = 1e-9 * product};
     return MICA_OK;
 }
 
@@ -174,9 +183,9 @@ static void print_device(const mica_device_info *info, const figures *measured) 
         t->matrix_units ? ", matrix units" : "");
     if (measured)
         printf("%10s copy %.1f GB/s, upload %.1f GB/s, download %.1f GB/s, launch %.2f us, submit "
-               "and wait %.1f us\n",
+               "and wait %.1f us, matrix product %.1f GFLOP/s\n",
             "", measured->copy, measured->upload, measured->download, measured->launch,
-            measured->wait);
+            measured->wait, measured->product);
 }
 
 /* A driver's text need not be UTF-8, which JSON wants. */
@@ -187,7 +196,7 @@ static json_t *text_json(const char *text) {
 
 static json_t *traits_json(const mica_traits *t) {
     return json_pack("{s:I, s:I, s:I, s:I, s:[I,I,I], s:[I,I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
-                     " s:b, s:b, s:b}",
+                     " s:b, s:b, s:b, s:b}",
         "compute_units", (json_int_t)t->compute_units, "vector_width", (json_int_t)t->vector_width,
         "subgroup_size", (json_int_t)t->subgroup_size, "max_group_size",
         (json_int_t)t->max_group_size, "max_group_dim", (json_int_t)t->max_group_dim[0],
@@ -197,7 +206,7 @@ static json_t *traits_json(const mica_traits *t) {
         "max_bindings", (json_int_t)t->max_bindings, "memory_bytes", (json_int_t)t->memory_bytes,
         "max_buffer_bytes", (json_int_t)t->max_buffer_bytes, "max_binding_bytes",
         (json_int_t)t->max_binding_bytes, "cache_bytes", (json_int_t)t->cache_bytes, "unified",
-        t->unified, "fp16", t->fp16, "matrix_units", t->matrix_units);
+        t->unified, "fp16", t->fp16, "matrix_units", t->matrix_units, "clblast", t->clblast);
 }
 
 static json_t *device_json(const mica_device_info *info, const figures *measured) {
@@ -211,9 +220,9 @@ static json_t *device_json(const mica_device_info *info, const figures *measured
     json_object_set_new(object, "traits", traits_json(&info->traits));
     if (measured)
         json_object_set_new(object, "bench",
-            json_pack("{s:f, s:f, s:f, s:f, s:f}", "copy_gb_s", measured->copy, "upload_gb_s",
+            json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "copy_gb_s", measured->copy, "upload_gb_s",
                 measured->upload, "download_gb_s", measured->download, "launch_us",
-                measured->launch, "wait_us", measured->wait));
+                measured->launch, "wait_us", measured->wait, "product_gflop_s", measured->product));
     return object;
 }
 
