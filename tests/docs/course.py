@@ -40,13 +40,14 @@ def matches(want, got, exact):
 
 
 def main():
-    page, recipes, mica, course, device = sys.argv[1:]
+    page, recipes, mica, course = map(os.path.abspath, sys.argv[1:5])
+    device = sys.argv[5]
     if subprocess.run([course, 'relu', device], capture_output=True).returncode:
         print(f'skipped: no device {device}')
         sys.exit(77)
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(os.path.abspath(recipes), pathlib.Path(folder) / 'recipes')
+        os.symlink(recipes, pathlib.Path(folder) / 'recipes')
         for command, want, exact in blocks(pathlib.Path(page).read_text()):
             words = command.split()
             if words[0] == 'course':
