@@ -1,8 +1,10 @@
-"""Runs every OpenCL kernel on small shapes under Oclgrind, as kernels for a GPU and as kernels for a
-CPU, and fails on any report (accesses out of bounds, data races, diverging barriers, wrong API use)
-and on any kernel that was not launched.
+"""Runs every OpenCL kernel on small shapes under Oclgrind, those for GPUs and those for CPUs, and
+fails on any report (accesses out of bounds, data races, diverging barriers, wrong use of the API) and
+on any kernel that was not launched.
 
 oclgrind.py BUILD"""
+import concurrent.futures
+import os
 import pathlib
 import re
 import subprocess
@@ -19,47 +21,56 @@ OPTIMIZERS = [
 
 build = pathlib.Path(sys.argv[1]).resolve()
 root = pathlib.Path(__file__).resolve().parent.parent
-mica = [build / 'mica']
-device = ['--device', 'opencl:oclgrind']
-commands = [mica + ['check', '--small'] + device]
-commands += [mica + ['plan', root / 'recipes/course/3-4-2.yaml', '--set', f'optimizer={optimizer}']
-             + device for optimizer in OPTIMIZERS]
+recipe = root / 'recipes/course/3-4-2.yaml'
 
 
-def launched(command, kind, cache):
-    """Runs a command under Oclgrind; returns the kernels that it launched, or None if it failed."""
-    log = pathlib.Path(cache, 'log')
-    result = subprocess.run(
-        ['oclgrind', '--check-api', '--data-races', '--inst-counts', '--log', log,
-         # Oclgrind has no prefetch.
-         '--build-options', '-D__builtin_prefetch(...)=0',
-         'env', f'XDG_CACHE_HOME={cache}', 'sh', '-c', 'LD_PRELOAD=$0:$LD_PRELOAD exec "$@"',
-         build / f'tests/device/libas_{kind}.so'] + command,
-        stdout=subprocess.PIPE, text=True, check=False)
-    reports = log.read_text(encoding='utf-8') if log.exists() else ''
-    kernels = set(re.findall(r"Instructions executed for kernel '(\w+)'", result.stdout))
-    if result.returncode or reports:
-        rest = re.sub(r"^(Instructions executed for .*| +\d+ - .*|)\n", '', result.stdout, flags=re.M)
-        print(f'as {kind}: {" ".join(map(str, command))}: exit status {result.returncode}')
-        print(rest + reports)
-        return None
-    return kernels
+def commands():
+    """What to run, the longest first."""
+    suites = [path.stem for path in (root / 'tests/op').glob('*.c')
+              if f'mica_suite_{path.stem} ' in path.read_text(encoding='utf-8')]
+    suites.sort(key=lambda name: (name != 'matmul', name != 'elementwise', name))
+    for name in suites:
+        yield ['check', '--small', name]
+    for optimizer in OPTIMIZERS:
+        yield ['plan', recipe, '--set', f'optimizer={optimizer}']
+
+
+def run(kind, command, cache):
+    """Runs mica under Oclgrind. Returns the kernels that it launched, and what is wrong or ''."""
+    with tempfile.NamedTemporaryFile('r', encoding='utf-8') as log:
+        result = subprocess.run(
+            ['oclgrind', '--check-api', '--data-races', '--inst-counts', '--log', log.name,
+             '--build-options', '-D__builtin_prefetch(...)=0',  # which Oclgrind does not have
+             'env', f'XDG_CACHE_HOME={cache}', 'sh', '-c', 'LD_PRELOAD=$0:$LD_PRELOAD exec "$@"',
+             build / f'tests/device/libas_{kind}.so', build / 'mica', *command, '--device',
+             'opencl:oclgrind'],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        reports = log.read()
+    kernels = re.findall(r"^Instructions executed for kernel '(\w+)'", result.stdout, re.M)
+    if not result.returncode and not reports:
+        return kernels, ''
+    output = re.sub(r'^(Instructions executed for .*| +\d+ - .*|)\n', '', result.stdout, flags=re.M)
+    return kernels, f'exit status {result.returncode}\n{output}{reports}'
 
 
 source = (build / 'src/device/opencl_sources.c').read_text(encoding='utf-8')
 wanted = set(re.findall(r'#ifdef MICA_KERNEL_(\w+)', source)) - UNREACHED
 wanted |= {name + r'\d+' for name in re.findall(r'KERNEL PASTE\((\w+_),', source)}
-seen = set()
+launched = set()
 failed = False
-for kind in ('gpu', 'cpu'):
-    with tempfile.TemporaryDirectory() as cache:
-        for command in commands:
-            kernels = launched(command, kind, cache)
-            failed |= kernels is None
-            seen |= kernels or set()
+with tempfile.TemporaryDirectory() as folder, \
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    jobs = {pool.submit(run, kind, command, pathlib.Path(folder, kind)):
+            f'as {kind}: mica {" ".join(map(str, command))}'
+            for command in commands() for kind in ('gpu', 'cpu')}
+    for job in concurrent.futures.as_completed(jobs):
+        kernels, problem = job.result()
+        launched.update(kernels)
+        print(f'{jobs[job]}: {len(kernels)} launches', problem, flush=True)
+        failed |= problem != ''
 for name in sorted(wanted):
-    if not any(re.fullmatch(name, kernel) for kernel in seen):
+    if not any(re.fullmatch(name, kernel) for kernel in launched):
         print(f'kernel {name} was never launched')
         failed = True
-print(f'{len(seen)} kernels ran under Oclgrind: {" ".join(sorted(seen))}')
+print(f'{len(launched)} kernels ran under Oclgrind')
 sys.exit(failed)

@@ -66,16 +66,15 @@ static int known(const tuning *t, const char *key, const char *const *names, int
 
 /* ---- measuring ---- */
 
-enum { ROUNDS = 5, REPEATS_MOST = 100 };
+enum { ROUNDS_LEAST = 3, ROUNDS_MOST = 6, REPEATS_MOST = 100 };
 static const double round_seconds = 1e-3;   /* wanted of a candidate in a round */
-static const double budget_seconds = 30e-3; /* of all rounds; one round is always finished */
+static const double budget_seconds = 40e-3; /* after which no round begins */
 static const double clearly = 0.95;         /* a later candidate must be that much faster */
-static const double hopeless = 4;           /* times slower than another: not measured again */
+static const double hopeless = 4;           /* times slower than another: not measured further */
 
 typedef struct candidate {
     mica_commands *commands; /* NULL: it dropped out */
-    int repeats;
-    double best; /* seconds a run */
+    double best;             /* seconds a run */
 } candidate;
 
 static double seconds(void) {
@@ -84,41 +83,39 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static mica_status run(mica_device *device, candidate *c, int repeats, double *taken) {
+/* Runs a candidate, as often as is worth measuring by what is known of it. */
+static mica_status run(mica_device *device, candidate *c) {
+    double wanted = round_seconds / c->best;
+    int repeats = wanted < 1 ? 1 : wanted < REPEATS_MOST ? (int)wanted : REPEATS_MOST;
     double start = seconds();
     for (int i = 0; i < repeats; i++)
         MICA_TRY(mica_commands_submit(c->commands));
     MICA_TRY(mica_device_wait(device));
-    *taken = (seconds() - start) / repeats;
-    return MICA_OK;
-}
-
-/* The first run may compile; the second tells how many make a round. */
-static mica_status warm_up(mica_device *device, candidate *c) {
-    MICA_TRY(run(device, c, 1, &c->best));
-    MICA_TRY(run(device, c, 1, &c->best));
-    double repeats = round_seconds / (c->best + 1e-9);
-    c->repeats = repeats < 1 ? 1 : repeats < REPEATS_MOST ? (int)repeats : REPEATS_MOST;
+    c->best = fmin(c->best, (seconds() - start) / repeats);
     return MICA_OK;
 }
 
 /* In turn, so that a slow moment of the machine is no candidate's own. */
 static void measure(mica_device *device, candidate *candidates, int n) {
     double end = seconds() + budget_seconds, best = INFINITY;
-    for (int i = 0; i < n; i++)
-        if (candidates[i].commands && candidates[i].best < best)
-            best = candidates[i].best;
-    for (int r = 0; r < ROUNDS && (r == 0 || seconds() < end); r++)
+    for (int r = 0; r < ROUNDS_MOST && (r < ROUNDS_LEAST || seconds() < end); r++)
         for (int i = 0; i < n; i++) {
             candidate *c = &candidates[i];
-            double taken;
-            if (!c->commands || c->best > hopeless * best)
+            if (!c->commands || (r > 0 && c->best > hopeless * best))
                 continue;
-            if (run(device, c, c->repeats, &taken) != MICA_OK)
+            if (run(device, c) != MICA_OK)
                 mica_commands_destroy(&c->commands);
-            else if (taken < c->best)
-                c->best = taken;
+            else
+                best = fmin(best, c->best);
         }
+}
+
+/* The first run may compile, so its time does not count. */
+static mica_status start(mica_device *device, candidate *c) {
+    c->best = INFINITY;
+    MICA_TRY(run(device, c));
+    c->best = INFINITY;
+    return run(device, c);
 }
 
 /* Returns the fastest, or -1 if none ran. */
@@ -129,7 +126,7 @@ static int fastest(mica_device *device, int n, mica_tune_record *record, void *u
     for (int i = 0; i < n; i++)
         if (record(user, i, &candidates[i].commands) != MICA_OK)
             candidates[i].commands = NULL;
-        else if (warm_up(device, &candidates[i]) != MICA_OK)
+        else if (start(device, &candidates[i]) != MICA_OK)
             mica_commands_destroy(&candidates[i].commands);
     measure(device, candidates, n);
     int best = -1;
