@@ -21,7 +21,9 @@ OPTIMIZERS = [
 
 build = pathlib.Path(sys.argv[1]).resolve()
 root = pathlib.Path(__file__).resolve().parent.parent
+mica = build / 'mica'
 recipe = root / 'recipes/course/3-4-2.yaml'
+device = ['--device', 'opencl:oclgrind']
 
 
 def commands():
@@ -30,20 +32,21 @@ def commands():
               if f'mica_suite_{path.stem} ' in path.read_text(encoding='utf-8')]
     suites.sort(key=lambda name: (name != 'matmul', name != 'elementwise', name))
     for name in suites:
-        yield ['check', '--small', name]
+        yield [mica, 'check', '--small', name, *device]
     for optimizer in OPTIMIZERS:
-        yield ['plan', recipe, '--set', f'optimizer={optimizer}']
+        yield [mica, 'plan', recipe, '--set', f'optimizer={optimizer}', *device]
+    yield [build / 'tests/device/test_device_launch']
 
 
 def run(kind, command, cache):
-    """Runs mica under Oclgrind. Returns the kernels that it launched, and what is wrong or ''."""
+    """Runs a command under Oclgrind. Returns the kernels that it launched, and what is wrong or ''."""
     with tempfile.NamedTemporaryFile('r', encoding='utf-8') as log:
         result = subprocess.run(
             ['oclgrind', '--check-api', '--data-races', '--inst-counts', '--log', log.name,
              '--build-options', '-D__builtin_prefetch(...)=0',  # which Oclgrind does not have
              'env', f'XDG_CACHE_HOME={cache}', 'sh', '-c', 'LD_PRELOAD=$0:$LD_PRELOAD exec "$@"',
-             build / f'tests/device/libas_{kind}.so', build / 'mica', *command, '--device',
-             'opencl:oclgrind'],
+             build / f'tests/device/libas_{kind}.so', *command],
+            env=os.environ | {'VK_DRIVER_FILES': '/nonexistent'},  # OpenCL alone
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         reports = log.read()
     kernels = re.findall(r"^Instructions executed for kernel '(\w+)'", result.stdout, re.M)
@@ -61,7 +64,7 @@ failed = False
 with tempfile.TemporaryDirectory() as folder, \
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     jobs = {pool.submit(run, kind, command, pathlib.Path(folder, kind)):
-            f'as {kind}: mica {" ".join(map(str, command))}'
+            f'as {kind}: {" ".join(map(str, command))}'
             for command in commands() for kind in ('gpu', 'cpu')}
     for job in concurrent.futures.as_completed(jobs):
         kernels, problem = job.result()

@@ -62,7 +62,7 @@ int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *sha
 
 /* The commands of a variant on whole buffers; those that it does not bind may be NULL. */
 mica_status mica_matmul_record(mica_device *device, const mica_matmul_variant *variant,
-    mica_buffer *const buffers[MICA_MATMUL_BINDINGS], mica_commands **commands);
+    mica_buffer *const buffers[MICA_MATMUL_BINDINGS], bool timed, mica_commands **commands);
 
 /* The one that was measured fastest for shapes of this class on the device (matmul_tune.c). */
 const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_matmul_shape *shape,

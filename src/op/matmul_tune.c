@@ -7,7 +7,7 @@
 #include <string.h>
 
 mica_status mica_matmul_record(mica_device *device, const mica_matmul_variant *variant,
-    mica_buffer *const buffers[MICA_MATMUL_BINDINGS], mica_commands **commands) {
+    mica_buffer *const buffers[MICA_MATMUL_BINDINGS], bool timed, mica_commands **commands) {
     mica_launch launches[MICA_MATMUL_LAUNCHES] = {0};
     for (int i = 0; i < variant->n_launches; i++) {
         const mica_matmul_launch *planned = &variant->launches[i];
@@ -21,7 +21,7 @@ mica_status mica_matmul_record(mica_device *device, const mica_matmul_variant *v
         memcpy(launch->groups, planned->groups, sizeof launch->groups);
         memcpy(launch->params, &planned->params, planned->kernel.params_size);
     }
-    return mica_commands_create(device, launches, (size_t)variant->n_launches, false, commands);
+    return mica_commands_create(device, launches, (size_t)variant->n_launches, timed, commands);
 }
 
 typedef struct bench {
@@ -57,7 +57,7 @@ static mica_status record(void *user, int index, mica_commands **commands) {
     bench *b = user;
     if (!b->buffers[MICA_MATMUL_A])
         MICA_TRY(make_buffers(b));
-    return mica_matmul_record(b->device, &b->variants[index], b->buffers, commands);
+    return mica_matmul_record(b->device, &b->variants[index], b->buffers, true, commands);
 }
 
 /* Multiply-adds: below, a launch costs more than a better kernel saves. */

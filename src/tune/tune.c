@@ -66,15 +66,15 @@ static int known(const tuning *t, const char *key, const char *const *names, int
 
 /* ---- measuring ---- */
 
-enum { ROUNDS_LEAST = 3, ROUNDS_MOST = 6, REPEATS_MOST = 100 };
-static const double round_seconds = 1e-3;   /* wanted of a candidate in a round */
-static const double budget_seconds = 40e-3; /* after which no round begins */
+enum { ROUNDS_LEAST = 3, ROUNDS_MOST = 20 };
+static const double budget_seconds = 30e-3; /* after which no round begins */
 static const double clearly = 0.95;         /* a later candidate must be that much faster */
 static const double hopeless = 4;           /* times slower than another: not measured further */
 
 typedef struct candidate {
     mica_commands *commands; /* NULL: it dropped out */
-    double best;             /* seconds a run */
+    uint64_t *times;         /* of its launches */
+    double best;             /* nanoseconds, the least of all runs */
 } candidate;
 
 static double seconds(void) {
@@ -83,16 +83,33 @@ static double seconds(void) {
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* Runs a candidate, as often as is worth measuring by what is known of it. */
+/* By the device's clock: what the host needs to wake up says nothing about a kernel. */
 static mica_status run(mica_device *device, candidate *c) {
-    double wanted = round_seconds / c->best;
-    int repeats = wanted < 1 ? 1 : wanted < REPEATS_MOST ? (int)wanted : REPEATS_MOST;
-    double start = seconds();
-    for (int i = 0; i < repeats; i++)
-        MICA_TRY(mica_commands_submit(c->commands));
+    double sum = 0;
+    MICA_TRY(mica_commands_submit(c->commands));
     MICA_TRY(mica_device_wait(device));
-    c->best = fmin(c->best, (seconds() - start) / repeats);
+    MICA_TRY(mica_commands_times(c->commands, c->times));
+    for (size_t i = 0; i < c->commands->count; i++)
+        sum += (double)c->times[i];
+    c->best = fmin(c->best, sum);
     return MICA_OK;
+}
+
+static void drop(candidate *c) {
+    mica_commands_destroy(&c->commands);
+    free(c->times);
+    c->times = NULL;
+}
+
+/* The first run may compile, so its time does not count. */
+static void start(
+    mica_device *device, candidate *c, int index, mica_tune_record *record, void *user) {
+    if (record(user, index, &c->commands) != MICA_OK)
+        return;
+    c->times = mica_alloc(c->commands->count, sizeof *c->times);
+    if (!c->times || run(device, c) != MICA_OK)
+        drop(c);
+    c->best = INFINITY;
 }
 
 /* In turn, so that a slow moment of the machine is no candidate's own. */
@@ -104,18 +121,10 @@ static void measure(mica_device *device, candidate *candidates, int n) {
             if (!c->commands || (r > 0 && c->best > hopeless * best))
                 continue;
             if (run(device, c) != MICA_OK)
-                mica_commands_destroy(&c->commands);
+                drop(c);
             else
                 best = fmin(best, c->best);
         }
-}
-
-/* The first run may compile, so its time does not count. */
-static mica_status start(mica_device *device, candidate *c) {
-    c->best = INFINITY;
-    MICA_TRY(run(device, c));
-    c->best = INFINITY;
-    return run(device, c);
 }
 
 /* Returns the fastest, or -1 if none ran. */
@@ -124,10 +133,7 @@ static int fastest(mica_device *device, int n, mica_tune_record *record, void *u
     if (!candidates)
         return -1;
     for (int i = 0; i < n; i++)
-        if (record(user, i, &candidates[i].commands) != MICA_OK)
-            candidates[i].commands = NULL;
-        else if (start(device, &candidates[i]) != MICA_OK)
-            mica_commands_destroy(&candidates[i].commands);
+        start(device, &candidates[i], i, record, user);
     measure(device, candidates, n);
     int best = -1;
     for (int i = 0; i < n; i++)
@@ -135,7 +141,7 @@ static int fastest(mica_device *device, int n, mica_tune_record *record, void *u
             (best < 0 || candidates[i].best < candidates[best].best * clearly))
             best = i;
     for (int i = 0; i < n; i++)
-        mica_commands_destroy(&candidates[i].commands);
+        drop(&candidates[i]);
     free(candidates);
     return best;
 }

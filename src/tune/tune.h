@@ -10,14 +10,14 @@
 
 #include "device/device.h"
 
-/* Makes the commands that run candidate `index`, on any data. */
+/* Makes the commands, `timed`, that run candidate `index` on any data. */
 typedef mica_status mica_tune_record(void *user, int index, mica_commands **commands);
 
 /* Returns which of n candidates (named, the one expected best first) was fastest for `key`, which
  * stands for the operator and a class of shapes that has these candidates; no tabs or line ends in
- * it. Measures where the database does not know, some 10 ms after each candidate's first run; one
- * that cannot be recorded or run drops out. Cannot fail: it is 0 where nothing was measured, as on
- * the null device and with MICA_TUNE=0 in the environment. */
+ * it. Measures where the database does not know, some 30 ms beside the first runs; what cannot be
+ * recorded or run drops out. Cannot fail: it is 0 where nothing was measured, as on the null device
+ * and with MICA_TUNE=0 in the environment. */
 int mica_tune_choose(mica_device *device, const char *key, const char *const *names, int n,
     mica_tune_record *record, void *user);
 

@@ -189,6 +189,7 @@ static const mica_op_case cases[] = {
     NN(40, 1, 1),
     TN(7, 3, 300),
     /* few results and a long sum: k is split */
+    NN(3, 600, 1),
     NN(10, 1500, 10),
     TT(10, 1500, 10),
     {.name = "split, bias and relu",

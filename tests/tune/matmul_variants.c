@@ -64,7 +64,7 @@ static void run(const mica_matmul_variant *variant, const mica_matmul_shape *s) 
         ok(mica_buffer_create(
             device, variant->parts * 4, MICA_MEMORY_DEVICE, &buffers[MICA_MATMUL_PARTS]));
     mica_commands *commands;
-    ok(mica_matmul_record(device, variant, buffers, &commands));
+    ok(mica_matmul_record(device, variant, buffers, false, &commands));
     ok(mica_commands_submit(commands));
     ok(mica_buffer_read(buffers[MICA_MATMUL_C], 0, c, (size_c + GUARD) * 4));
     const float *at = c;
