@@ -1,6 +1,6 @@
-"""Checks that imports point one way: base <- device <- graph <- op, optim <- nn <- recipe, train <-
-cli; data and io rest on base alone. All may include public headers (<mica/...>), and cli all of src.
-"""
+"""Checks that imports point one way: base <- device <- graph <- tune <- op, optim <- nn <- recipe <-
+train <- cli, and base <- data <- io <- recipe. All may include public headers (<mica/...>), and cli all
+of src."""
 import pathlib
 import re
 import sys
