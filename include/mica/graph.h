@@ -28,6 +28,10 @@ MICA_API void mica_graph_destroy(mica_graph **graph);
  * text is set as the last error. */
 MICA_API mica_status mica_graph_status(mica_graph *graph);
 
+/* What builders found that works, but hardly as meant. NULL for an index out of range; texts live
+ * as long as the graph. */
+MICA_API const char *mica_graph_warning(const mica_graph *graph, size_t index);
+
 /* Names given to values from now on are prefixed "scope/": a layer's name. NULL or "" ends it. */
 MICA_API void mica_graph_set_scope(mica_graph *graph, const char *scope);
 
@@ -63,6 +67,11 @@ MICA_API mica_value *mica_full(mica_graph *graph, mica_shape shape, float number
 
 /* A frozen parameter gets no gradient and no update. Set before the first program is compiled. */
 MICA_API void mica_parameter_freeze(mica_value *parameter, bool frozen);
+
+/* Freezes a parameter and has each run of a program with an optimizer end in parameter = momentum *
+ * parameter + (1 - momentum) * value, unless the update is skipped (mica_program_gradient_norms):
+ * running statistics. `value` is float32 of the parameter's shape; 0 <= momentum <= 1. */
+MICA_API void mica_parameter_track(mica_value *parameter, mica_value *value, float momentum);
 
 /* The parameters of a graph, in the order of their making. NULL for an index out of range. */
 MICA_API size_t mica_graph_count(const mica_graph *graph);

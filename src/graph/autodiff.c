@@ -147,7 +147,7 @@ mica_status mica_graph_differentiate(mica_graph *graph, mica_value *loss) {
     mica_status status = wrt && made && all ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK) {
         for (size_t i = 0; i < n; i++)
-            if (!((const mica_parameter_attrs *)graph->parameters[i]->node->attrs)->frozen)
+            if (!mica_parameter_get(graph->parameters[i])->frozen)
                 wrt[used++] = graph->parameters[i];
         status = mica_gradients(loss, wrt, used, made);
     }

@@ -21,6 +21,7 @@ typedef struct compiler {
     size_t n_blocks;
     uint32_t *scratch_block;
     mica_plan plan;
+    size_t n_tracked;       /* parameters that follow a value here */
     mica_value **gradients; /* by parameter; pinned in the model's arena */
 } compiler;
 
@@ -100,6 +101,12 @@ static mica_status pin_gradients(compiler *c) {
     return MICA_OK;
 }
 
+static void need_inputs(const mica_graph *graph, bool *needed) {
+    for (size_t i = graph->n_nodes; i-- > 0;)
+        for (int k = 0; needed[i] && k < graph->nodes[i]->n_in; k++)
+            needed[graph->nodes[i]->in[k]->node->id] = true;
+}
+
 static mica_status find_nodes(compiler *c) {
     mica_program *program = c->program;
     mica_graph *graph = c->graph;
@@ -128,9 +135,16 @@ static mica_status find_nodes(compiler *c) {
             c->kept[c->gradients[i]->id] = true;
             needed[c->gradients[i]->node->id] = true;
         }
-    for (size_t i = graph->n_nodes; i-- > 0;)
-        for (int k = 0; needed[i] && k < graph->nodes[i]->n_in; k++)
-            needed[graph->nodes[i]->in[k]->node->id] = true;
+    need_inputs(graph, needed);
+    for (size_t i = 0; program->updates && i < graph->n_parameters; i++) {
+        const mica_value *tracked = mica_parameter_get(graph->parameters[i])->tracked;
+        if (tracked && needed[graph->parameters[i]->node->id]) {
+            c->kept[tracked->id] = needed[tracked->node->id] = true;
+            c->n_tracked++;
+        }
+    }
+    if (c->n_tracked)
+        need_inputs(graph, needed);
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (needed[i])
             program->nodes[program->n_nodes++] = graph->nodes[i];
@@ -392,11 +406,23 @@ static mica_status make_rows(compiler *c, const mica_launch *launches) {
     return MICA_OK;
 }
 
+static mica_status track_launches(const compiler *c, mica_launch *launches, size_t *n) {
+    const mica_program *program = c->program;
+    for (size_t i = 0; i < c->graph->n_parameters && c->n_tracked; i++) {
+        const mica_value *parameter = c->graph->parameters[i];
+        const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
+        if (attrs->tracked && program->places[parameter->id].buffer)
+            MICA_TRY(mica_track_launch(program->model, parameter,
+                program->places[attrs->tracked->id], attrs->momentum, &launches[(*n)++]));
+    }
+    return MICA_OK;
+}
+
 static mica_status make_commands(compiler *c) {
     mica_program *program = c->program;
     mica_model *model = program->model;
-    size_t updates =
-        (program->gradients ? model->n_windows + 1 : 0) + (program->updates ? model->n_windows : 0);
+    size_t updates = (program->gradients ? model->n_windows + 1 : 0) +
+                     (program->updates ? model->n_windows : 0) + c->n_tracked;
     mica_launch *launches = mica_alloc(c->plan.n_launches + updates, sizeof *launches);
     if (!launches)
         return MICA_E_MEMORY;
@@ -412,6 +438,8 @@ static mica_status make_commands(compiler *c) {
     for (size_t i = 0; i < model->n_windows && program->updates && status == MICA_OK; i++)
         status = mica_optimizer_launch(
             &program->optimizer, model, &model->windows[i], program->hyper, &launches[n++]);
+    if (status == MICA_OK)
+        status = track_launches(c, launches, &n);
     program->n_launches = n;
     if (status == MICA_OK)
         status = make_rows(c, launches);

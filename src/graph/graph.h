@@ -13,6 +13,8 @@ struct mica_graph {
     size_t n_parameters, parameters_capacity;
     float **blobs; /* data of constants */
     size_t n_blobs, blobs_capacity;
+    char **warnings;
+    size_t n_warnings, warnings_capacity;
     char *scope;
     bool backward; /* autodiff is adding nodes */
     mica_value *step;
@@ -28,6 +30,8 @@ extern const mica_op mica_op_input, mica_op_parameter, mica_op_constant;
 typedef struct mica_parameter_attrs {
     mica_init init;
     bool frozen;
+    mica_value *tracked; /* by mica_parameter_track; NULL: none */
+    float momentum;
 } mica_parameter_attrs;
 
 typedef struct mica_constant_attrs {
@@ -35,6 +39,8 @@ typedef struct mica_constant_attrs {
     const float *data; /* owned by the graph; NULL: `number` everywhere */
     float number;
 } mica_constant_attrs;
+
+const mica_parameter_attrs *mica_parameter_get(const mica_value *parameter);
 
 void mica_node_destroy(mica_node *node); /* a fused node, or one of a graph that is torn down */
 

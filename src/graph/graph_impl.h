@@ -2,6 +2,7 @@
 #ifndef MICA_GRAPH_IMPL_H
 #define MICA_GRAPH_IMPL_H
 
+#include "base/error.h"
 #include "device/device.h"
 
 #include <mica/graph.h>
@@ -84,6 +85,9 @@ mica_node *mica_node_fused(const mica_op *op, const void *attrs, mica_value *con
  * before there is a node: return mica_graph_failed(graph, mica_fail(...)). */
 mica_value *mica_graph_failed(mica_graph *graph, mica_status status);
 mica_graph *mica_value_graph(const mica_value *value);
+
+/* Adds a warning (mica_graph_warning), beginning with the scope. */
+void mica_graph_warn(mica_graph *graph, const char *format, ...) MICA_PRINTF(2, 3);
 
 /* int32 (4): step number (low, high word), then the key of Philox (two words, the model's seed).
  * Written before every run. Operators that draw random numbers take it as their last input. */

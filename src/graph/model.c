@@ -10,17 +10,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const mica_parameter_attrs *attrs_of(const mica_value *parameter) {
-    return parameter->node->attrs;
-}
-
 static uint64_t count_of(const mica_value *value) {
     return (uint64_t)mica_shape_count(value->shape);
 }
 
 /* Which part of the arenas a parameter goes to: decaying, other trainable, frozen. */
 static int part_of(const mica_value *parameter) {
-    return attrs_of(parameter)->frozen ? 2 : parameter->shape.rank < 2;
+    return mica_parameter_get(parameter)->frozen ? 2 : parameter->shape.rank < 2;
 }
 
 static void lay_out(mica_model *model) {
@@ -77,7 +73,7 @@ static mica_status fill_weights(mica_model *model) {
         float *data = mica_alloc(count, sizeof *data);
         if (!data)
             return MICA_E_MEMORY;
-        initialize(&attrs_of(parameter)->init,
+        initialize(&mica_parameter_get(parameter)->init,
             (mica_rng){.seed = model->seed, .stream = (uint32_t)i}, data, count);
         mica_status status = mica_model_write(model, parameter, data, count);
         free(data);
@@ -231,7 +227,7 @@ static mica_status check_state(const mica_model *model, int state, const mica_va
     if (state < 0 || state >= model->n_states)
         return mica_fail(MICA_E_INVALID,
             "the optimizer has %d state arrays, so there is no number %d", model->n_states, state);
-    if (parameter && attrs_of(parameter)->frozen)
+    if (parameter && mica_parameter_get(parameter)->frozen)
         return mica_fail(
             MICA_E_INVALID, "%s is frozen and has no optimizer state", parameter->name);
     return MICA_OK;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,9 @@ void mica_graph_destroy(mica_graph **owner) {
         value_destroy(graph->values[i]);
     for (size_t i = 0; i < graph->n_blobs; i++)
         free(graph->blobs[i]);
+    for (size_t i = 0; i < graph->n_warnings; i++)
+        free(graph->warnings[i]);
+    free(graph->warnings);
     free(graph->nodes);
     free(graph->values);
     free(graph->parameters);
@@ -61,6 +65,29 @@ mica_value *mica_graph_failed(mica_graph *graph, mica_status status) {
         snprintf(graph->error, sizeof graph->error, "%s", mica_last_error());
     }
     return NULL;
+}
+
+void mica_graph_warn(mica_graph *graph, const char *format, ...) {
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    char **list =
+        mica_grow(graph->warnings, graph->n_warnings, &graph->warnings_capacity, sizeof *list);
+    char *line = graph->scope ? mica_format("%s: %s", graph->scope, text) : mica_strdup(text);
+    if (list)
+        graph->warnings = list;
+    if (!list || !line) {
+        free(line);
+        mica_graph_failed(graph, MICA_E_MEMORY);
+        return;
+    }
+    list[graph->n_warnings++] = line;
+}
+
+const char *mica_graph_warning(const mica_graph *graph, size_t index) {
+    return index < graph->n_warnings ? graph->warnings[index] : NULL;
 }
 
 void mica_graph_set_scope(mica_graph *graph, const char *scope) {

@@ -106,6 +106,38 @@ void mica_parameter_freeze(mica_value *parameter, bool frozen) {
         ((parameter_node_attrs *)parameter->node->attrs)->user.frozen = frozen;
 }
 
+void mica_parameter_track(mica_value *parameter, mica_value *value, float momentum) {
+    if (!parameter || !value)
+        return;
+    mica_graph *graph = parameter->node->graph;
+    char have[96], want[96];
+    if (parameter->node->op != &mica_op_parameter || value->node->graph != graph) {
+        mica_graph_failed(graph, mica_fail(MICA_E_INVALID,
+                                     "%s cannot follow %s: expected a parameter and a value of its "
+                                     "graph",
+                                     parameter->name, value->name));
+    } else if (value->dtype != MICA_F32 || !mica_shape_equal(value->shape, parameter->shape)) {
+        mica_graph_failed(
+            graph, mica_fail(MICA_E_INVALID, "%s has the shape %s and cannot follow %s of %s %s",
+                       parameter->name, mica_shape_text(parameter->shape, want, sizeof want),
+                       value->name, value->dtype == MICA_F32 ? "shape" : "int32 and shape",
+                       mica_shape_text(value->shape, have, sizeof have)));
+    } else if (!(momentum >= 0 && momentum <= 1)) {
+        mica_graph_failed(
+            graph, mica_fail(MICA_E_INVALID, "%s: the momentum must be in 0 .. 1, not %g",
+                       parameter->name, (double)momentum));
+    } else {
+        mica_parameter_attrs *attrs = &((parameter_node_attrs *)parameter->node->attrs)->user;
+        attrs->frozen = true;
+        attrs->tracked = value;
+        attrs->momentum = momentum;
+    }
+}
+
+const mica_parameter_attrs *mica_parameter_get(const mica_value *parameter) {
+    return &((const parameter_node_attrs *)parameter->node->attrs)->user;
+}
+
 size_t mica_graph_count(const mica_graph *graph) {
     return graph->n_parameters;
 }

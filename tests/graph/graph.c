@@ -331,6 +331,71 @@ START_TEST(a_nan_stops_the_update_and_is_found) {
 }
 END_TEST
 
+/* The mean of x over its rows is followed while training, and only then, and not on a NaN. */
+START_TEST(tracked_parameters_follow_a_value) {
+    mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(4, 33));
+    mica_value *running = parameter("running", MICA_SHAPE(33), 10);
+    mica_value *w = parameter("w", MICA_SHAPE(33), 1);
+    mica_value *mean = mica_mean(x, (const int[]){0}, 1, false);
+    mica_parameter_track(running, mean, 0.75f);
+    mica_value *scaled = mica_mul(mica_sub(x, running), w);
+    mica_value *loss = mica_mean(mica_square(scaled), NULL, 0, false);
+    mica_value *other = mica_mean(mica_square(w), NULL, 0, false);
+    mica_model *model = make_model(1);
+    mica_optimizer sgd = {.learning_rate = 0.01f};
+    mica_program *train = NULL, *eval = NULL, *apart = NULL;
+    OK(mica_program_create(
+        model, &(mica_program_options){.loss = loss, .optimizer = &sgd, .training = true}, &train));
+    OK(mica_program_create(model, &(mica_program_options){.loss = loss}, &eval));
+    OK(mica_program_create(
+        model, &(mica_program_options){.loss = other, .optimizer = &sgd}, &apart));
+    float in[4 * 33], got[33], expected = 10;
+    for (int step = 0; step < 4; step++) {
+        for (int i = 0; i < 4 * 33; i++)
+            in[i] = (float)(step + i / 33);
+        if (step == 2)
+            in[5] = NAN;
+        else
+            expected = 0.75f * expected + 0.25f * ((float)step + 1.5f);
+        OK(mica_program_write(train, x, in, sizeof in));
+        OK(mica_program_write(eval, x, in, sizeof in));
+        OK(mica_program_run(train));
+        OK(mica_program_run(eval));
+        OK(mica_program_run(apart));
+        OK(mica_model_read(model, running, got, 33));
+        for (int i = 0; i < 33; i++)
+            ck_assert_float_eq_tol(got[i], expected, 1e-5f);
+    }
+    mica_program_destroy(&train);
+    mica_program_destroy(&eval);
+    mica_program_destroy(&apart);
+    mica_model_destroy(&model);
+    ck_assert_ptr_null(mica_graph_warning(graph, 0));
+    mica_parameter_track(w, mica_mean(x, (const int[]){1}, 1, false), 0.5f);
+    ck_assert_int_eq(mica_graph_status(graph), MICA_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "(33)"));
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "(4)"));
+}
+END_TEST
+
+START_TEST(a_checkerboard_is_warned_of) {
+    mica_value *x = parameter("x", MICA_SHAPE(1, 4, 4, 2), 1);
+    mica_value *even = parameter("even", MICA_SHAPE(4, 4, 3, 2), 1);
+    mica_value *odd = parameter("odd", MICA_SHAPE(3, 4, 3, 2), 1);
+    const mica_conv2d_options options = {.strides = {1, 2, 2, 1}};
+    ck_assert_ptr_nonnull(mica_conv2d(x, mica_transpose(odd, (int[]){0, 1, 3, 2}), &options));
+    ck_assert_ptr_nonnull(mica_conv2d_transpose(x, even, &options));
+    ck_assert_ptr_null(mica_graph_warning(graph, 0));
+    mica_graph_set_scope(graph, "up1");
+    ck_assert_ptr_nonnull(mica_conv2d_transpose(x, odd, &options));
+    ck_assert_str_eq(mica_graph_warning(graph, 0),
+        "up1: the 3x4 filter is not divisible by the stride 2: overlapping windows make a "
+        "checkerboard pattern; use a filter of 4x4 or resize and then convolve");
+    ck_assert_ptr_null(mica_graph_warning(graph, 1));
+    OK(mica_graph_status(graph));
+}
+END_TEST
+
 START_TEST(wrong_use_is_refused) {
     mica_value *x, *labels, *loss = small_network(&x, &labels);
     mica_model *model = make_model(1);
@@ -383,6 +448,8 @@ int main(int argc, char **argv) {
         tests, optimizers_match_the_double_reference, 0, sizeof optimizers / sizeof *optimizers);
     tcase_add_test(tests, plans_with_and_without_reuse_agree_and_repeat_bit_for_bit);
     tcase_add_test(tests, a_nan_stops_the_update_and_is_found);
+    tcase_add_test(tests, tracked_parameters_follow_a_value);
+    tcase_add_test(tests, a_checkerboard_is_warned_of);
     tcase_add_test(tests, wrong_use_is_refused);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

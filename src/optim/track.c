@@ -1,0 +1,27 @@
+/* The update of running statistics (mica_parameter_track). */
+#include "graph/update.h"
+
+typedef struct track_params {
+    uint32_t count;
+    float momentum;
+} track_params;
+
+mica_status mica_track_launch(mica_model *model, const mica_value *parameter, mica_range value,
+    float momentum, mica_launch *launch) {
+    const mica_traits *traits = mica_device_traits(model->device);
+    uint32_t local = traits->vector_width > 1 ? 1 : 64;
+    if (local > traits->max_group_size)
+        local = traits->max_group_size;
+    mica_kernel_desc desc = {.source = "track",
+        .entry = "track_update",
+        .n_bindings = 3,
+        .params_size = sizeof(track_params),
+        .local = {local, 1, 1}};
+    uint64_t groups = (value.count + local - 1) / local;
+    uint64_t most = local == 1 ? traits->compute_units : 1024;
+    *launch = (mica_launch){.bindings = {mica_model_range(model, model->weights, parameter), value,
+                                {model->norms, 0, model->n_parameters + 1}},
+        .groups = {(uint32_t)(groups < most ? groups : most), 1, 1}};
+    *(track_params *)launch->params = (track_params){(uint32_t)value.count, momentum};
+    return mica_kernel_get(model->device, &desc, &launch->kernel);
+}
