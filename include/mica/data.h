@@ -10,8 +10,9 @@ extern "C" {
 #endif
 
 /* A set of labelled samples of one shape. It never changes after it was made, so any number of
- * threads may read it. Samples are kept as they came, bytes or float32; each value that leaves as
- * float32 is the raw value times the set's scale. */
+ * threads may read it. Samples are kept as they came: bytes, float32, or the files of pictures.
+ * Each value that leaves as float32 is (raw value * scale - mean) / deviation, the latter two by
+ * channel. */
 typedef struct mica_dataset mica_dataset;
 
 /* How a data set is made. Zero means the default. */
@@ -20,6 +21,8 @@ typedef struct mica_dataset_options {
     int32_t classes;                /* labels are 0 .. classes - 1; 0: the largest label + 1 */
     const char *const *class_names; /* `classes` names, copied; NULL: "0", "1", ... */
     float scale;                    /* 0: 1/255 for bytes, 1 for float32 */
+    const float *mean, *deviation;  /* `channels` each, copied; NULL: 0 and 1 */
+    int32_t channels;               /* the sample's last dimension, or 1: one number for all */
 } mica_dataset_options;
 
 typedef struct mica_dataset_info {
@@ -28,6 +31,10 @@ typedef struct mica_dataset_info {
     int32_t classes;
     const char *const *class_names; /* `classes` of them */
     float scale;
+    const float *mean, *deviation; /* `channels` each; NULL: 0 and 1 */
+    int32_t channels;
+    const char *const *skipped; /* pictures that could not be read: "PATH: why" */
+    int64_t n_skipped;
 } mica_dataset_info;
 
 /* Copies `count` samples, of `options->sample` (which must be given) each, and their labels.
@@ -57,6 +64,34 @@ MICA_API mica_status mica_dataset_from_csv(
 MICA_API mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool train,
     const mica_dataset_options *options, mica_dataset **dataset);
 
+/* Reads the training or the test part of CIFAR-10's binary version: records of a label and 1,024
+ * bytes each of red, green and blue, which become samples (32, 32, 3). path is a folder: the
+ * batches (data_batch_1.bin to data_batch_5.bin, test_batch.bin; or .bin.gz) or
+ * cifar-10-binary.tar.gz, which is read as it is, are looked for in PATH/cifar10,
+ * PATH/cifar-10-batches-bin and PATH itself; class names are those of batches.meta.txt where that
+ * is there. path may also be one archive, or one file of records (then `train` has no meaning).
+ * NULL: as for mica_dataset_from_mnist. options may be NULL. Format: A. Krizhevsky, "The CIFAR-10
+ * dataset". */
+MICA_API mica_status mica_dataset_from_cifar10(
+    const char *path, bool train, const mica_dataset_options *options, mica_dataset **dataset);
+
+typedef struct mica_images_options {
+    /* sample: (height, width, 3) or (height, width, 1), must be given. class_names: these folders
+     * in this order; NULL: all, sorted by name. */
+    mica_dataset_options set;
+    bool strict;     /* a picture that cannot be read is MICA_E_FORMAT; else it is left out */
+    uint64_t memory; /* bytes that the samples may take; 0: 2^30. See below. */
+} mica_images_options;
+
+/* Makes a set of the pictures in a folder: one folder a class, in it JPEG and PNG files (.jpg,
+ * .jpeg, .png), which become samples as mica_image_fit says, rounded to bytes. Other files, hidden
+ * ones and folders further down are passed over. Every picture is decoded once: what cannot be read
+ * is named in the set's info and left out, so that a class with nothing left is MICA_E_FORMAT.
+ * Where all samples take at most `memory` bytes they are kept; else each is read again from its
+ * file whenever it is used, and the files must stay as they are. */
+MICA_API mica_status mica_dataset_from_images(
+    const char *folder, const mica_images_options *options, mica_dataset **dataset);
+
 /* Splits into `parts` disjoint sets by a permutation drawn from seed: the same on every machine. A
  * size below 1 is a fraction of the set (rounded), from 1 on a number of samples, 0 the rest (for
  * one part at most); a part that would be empty and sizes that exceed the set are refused. The
@@ -73,32 +108,46 @@ MICA_API void mica_dataset_destroy(mica_dataset **dataset);
 /* Lives as long as the data set. */
 MICA_API const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset);
 
-/* Writes sample `index` as scaled float32 (as many as the sample shape has elements) and its label;
- * either may be NULL. */
+/* Writes sample `index` as float32 (as many as the sample shape has elements) and its label; either
+ * may be NULL. */
 MICA_API mica_status mica_dataset_sample(
     const mica_dataset *dataset, int64_t index, float *features, int32_t *label);
 
-/* Batches of a data set, prepared ahead by a thread of its own. The calls of one loader are made by
- * one thread at a time. The order depends only on the seed, the epoch and the number of samples, so
- * a loader set to a position continues exactly as one that came there by itself. */
+/* Random changes of pictures, samples of (height, width, channels); those of zero are not made.
+ * Each is drawn by Philox from the loader's seed, the epoch and the sample's number, so a sample's
+ * changes depend on nothing else. What a crop brings in and a cutout takes out becomes 0, after
+ * normalization: the mean colour where there is one. */
+typedef struct mica_augment {
+    int64_t crop_padding; /* pixels: shifted by up to so many, each way, along both axes */
+    bool flip;            /* mirrored, left to right, with a chance of one half */
+    float brightness;     /* times 1 - b to 1 + b; at most 1 */
+    float contrast;       /* distances from the sample's mean times 1 - c to 1 + c; at most 1 */
+    int64_t cutout;       /* side of a square around a random pixel (DeVries and Taylor 2017) */
+} mica_augment;
+
+/* Batches of a data set, prepared ahead by threads of its own. The calls of one loader are made by
+ * one thread at a time. The batches depend only on the set, the options but `threads`, and the
+ * position, so a loader set to a position continues exactly as one that came there by itself. */
 typedef struct mica_loader mica_loader;
 
 typedef struct mica_loader_options {
-    int64_t batch;  /* samples in a batch, at least 1 */
-    bool shuffle;   /* a new order every epoch; else the set's order */
-    bool drop_last; /* leave out a last batch that is not full; else fill it up with zeros */
-    uint64_t seed;  /* of the shuffle */
+    int64_t batch;        /* samples in a batch, at least 1 */
+    bool shuffle;         /* a new order every epoch; else the set's order */
+    bool drop_last;       /* leave out a last batch that is not full; else fill it up with zeros */
+    uint64_t seed;        /* of the shuffle and the changes */
+    mica_augment augment; /* for training */
+    int32_t threads; /* at most 64; 0: one, or for pictures read from files one a CPU, up to 8 */
 } mica_loader_options;
 
 typedef struct mica_batch {
-    const float *features; /* (batch, sample...), scaled; the rows from `valid` on are 0 */
+    const float *features; /* (batch, sample...); the rows from `valid` on are 0 */
     const int32_t *labels; /* (batch); those from `valid` on are 0 */
     int64_t valid;         /* rows that hold a sample, at least 1 */
     int64_t epoch, index;  /* the batch's position, both from 0 */
 } mica_batch;
 
 /* Starts at epoch 0, batch 0. The data set must outlive the loader. drop_last with fewer samples
- * than a batch is MICA_E_INVALID. */
+ * than a batch is MICA_E_INVALID, and so is augment for samples that are no pictures. */
 MICA_API mica_status mica_loader_create(
     const mica_dataset *dataset, const mica_loader_options *options, mica_loader **loader);
 MICA_API void mica_loader_destroy(mica_loader **loader);
@@ -111,8 +160,12 @@ MICA_API int64_t mica_loader_batches(const mica_loader *loader);
 MICA_API mica_status mica_loader_seek(mica_loader *loader, int64_t epoch, int64_t index);
 
 /* The next batch; after the last of an epoch comes the first of the following one, without end.
- * The batch's arrays stay valid until the next call with this loader. */
+ * The batch's arrays stay valid until the next call with this loader. A picture that can no longer
+ * be read fails each call until a seek. */
 MICA_API mica_status mica_loader_next(mica_loader *loader, mica_batch *batch);
+
+/* Seconds that mica_loader_next has spent waiting for batches so far. */
+MICA_API double mica_loader_waited(const mica_loader *loader);
 
 #ifdef __cplusplus
 }

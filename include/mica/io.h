@@ -87,6 +87,10 @@ MICA_API mica_status mica_safetensors_read_floats(
 MICA_API mica_status mica_safetensors_read_bytes(
     mica_safetensors *file, const mica_stored_tensor *tensor, void *bytes);
 
+/* Writes an array as NumPy's numpy.load reads it: format 1.0, float32, little-endian, in C's order.
+ */
+MICA_API mica_status mica_npy_write(const char *path, mica_shape shape, const float *values);
+
 /* A picture, 8 bits a channel. */
 typedef struct mica_image {
     int64_t height, width;
@@ -94,10 +98,13 @@ typedef struct mica_image {
     uint8_t *pixels;  /* (height, width, channels), freed by mica_image_free */
 } mica_image;
 
-/* Reads a PNG of any colour type and depth, up to 2^26 pixels: grey ones as grey, others as RGB.
- * What is transparent shows white. */
-MICA_API mica_status mica_image_read_png(const char *path, mica_image *image);
+/* Reads a PNG of any colour type and depth or a JPEG, up to 2^26 pixels: grey ones as grey, others
+ * as RGB. What is transparent shows white. Orientation tags are not looked at. */
+MICA_API mica_status mica_image_read(const char *path, mica_image *image);
 MICA_API void mica_image_free(mica_image *image); /* zeroes it; accepts a zeroed one */
+
+/* Writes a picture of 1 or 3 channels as PNG. */
+MICA_API mica_status mica_image_write_png(const char *path, const mica_image *image);
 
 /* Makes a picture a network's input of shape (height, width, channels), channels 1 or 3: grey by
  * the luma of ITU-R BT.601 where one channel is wanted, the largest centred part of the wanted

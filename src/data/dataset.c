@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/philox.h"
+#include "data/image.h"
 
 #include <limits.h>
 #include <math.h>
@@ -19,6 +20,7 @@ struct store {
     int64_t stride; /* elements of a sample */
     char **class_names;
     int32_t classes;
+    float *mean, *deviation; /* or NULL */
 };
 
 struct mica_dataset {
@@ -27,10 +29,18 @@ struct mica_dataset {
     int32_t *index; /* the store's samples that belong to this set, in order; NULL: all */
 };
 
+static void texts_free(char **texts, int64_t count) {
+    for (int64_t i = 0; texts && i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 void mica_samples_free(mica_samples *samples) {
     free(samples->bytes);
     free(samples->floats);
+    texts_free(samples->files, samples->count);
     free(samples->labels);
+    texts_free(samples->skipped, samples->n_skipped);
     *samples = (mica_samples){0};
 }
 
@@ -38,9 +48,9 @@ static void store_release(struct store *store) {
     if (!store || atomic_fetch_sub(&store->owners, 1) > 1)
         return;
     mica_samples_free(&store->samples);
-    for (int32_t i = 0; store->class_names && i < store->classes; i++)
-        free(store->class_names[i]);
-    free(store->class_names);
+    texts_free(store->class_names, store->classes);
+    free(store->mean);
+    free(store->deviation);
     free(store);
 }
 
@@ -83,6 +93,36 @@ static mica_status names_copy(struct store *store, const char *const *names) {
     return MICA_OK;
 }
 
+/* Checks the numbers for normalizing samples of that shape. */
+static mica_status normalization_check(const mica_dataset_options *options, mica_shape sample) {
+    int64_t last = sample.dim[sample.rank - 1];
+    if (!options->mean && !options->deviation)
+        return MICA_OK;
+    if (options->channels != 1 && options->channels != last)
+        return mica_fail(MICA_E_INVALID,
+            "mean and deviation of %d channels: a sample has %lld; wanted 1 or as many",
+            options->channels, (long long)last);
+    for (int32_t c = 0; c < options->channels; c++) {
+        float mean = options->mean ? options->mean[c] : 0;
+        float deviation = options->deviation ? options->deviation[c] : 1;
+        if (!isfinite(mean) || !isfinite(deviation) || !(deviation > 0))
+            return mica_fail(MICA_E_INVALID,
+                "mean %g and deviation %g of channel %d: wanted finite numbers, the deviation above "
+                "0",
+                (double)mean, (double)deviation, c);
+    }
+    return MICA_OK;
+}
+
+static mica_status normalization_copy(struct store *store, const mica_dataset_options *options) {
+    size_t size = (size_t)options->channels * sizeof(float);
+    if (options->mean && !(store->mean = mica_copy(options->mean, size)))
+        return MICA_E_MEMORY;
+    if (options->deviation && !(store->deviation = mica_copy(options->deviation, size)))
+        return MICA_E_MEMORY;
+    return MICA_OK;
+}
+
 mica_status mica_dataset_adopt(
     const mica_samples *samples, const mica_dataset_options *options, mica_dataset **out) {
     static const mica_dataset_options defaults;
@@ -112,6 +152,7 @@ mica_status mica_dataset_adopt(
         return mica_fail(MICA_E_INVALID,
             "a sample of rank %d: wanted at most %d, so that batches have a dimension left",
             sample.rank, MICA_MAX_RANK - 1);
+    MICA_TRY(normalization_check(options, sample));
     int32_t classes = options->classes;
     MICA_TRY(labels_check(samples, &classes));
 
@@ -126,7 +167,8 @@ mica_status mica_dataset_adopt(
     store->stride = stride;
     store->classes = classes;
     dataset->store = store;
-    if (names_copy(store, options->class_names) != MICA_OK) {
+    if (names_copy(store, options->class_names) != MICA_OK ||
+        normalization_copy(store, options) != MICA_OK) {
         mica_dataset_destroy(&dataset);
         return MICA_E_MEMORY;
     }
@@ -137,8 +179,13 @@ mica_status mica_dataset_adopt(
         .classes = classes,
         .class_names = (const char *const *)store->class_names,
         .scale = options->scale != 0 ? options->scale
-                 : samples->bytes    ? 1.0f / 255
-                                     : 1,
+                 : samples->floats   ? 1
+                                     : 1.0f / 255,
+        .mean = store->mean,
+        .deviation = store->deviation,
+        .channels = store->mean || store->deviation ? options->channels : 0,
+        .skipped = (const char *const *)samples->skipped,
+        .n_skipped = samples->n_skipped,
     };
     *out = dataset;
     return MICA_OK;
@@ -193,24 +240,50 @@ const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset) {
     return &dataset->info;
 }
 
-void mica_dataset_copy(
+mica_status mica_dataset_scaled(
     const mica_dataset *dataset, int64_t index, float *features, int32_t *label) {
     const struct store *store = dataset->store;
+    const mica_samples *samples = &store->samples;
     int64_t at = dataset->index ? dataset->index[index] : index;
-    if (label)
-        *label = store->samples.labels[at];
-    if (!features)
-        return;
     float scale = dataset->info.scale;
-    if (store->samples.bytes) {
-        const uint8_t *raw = store->samples.bytes + at * store->stride;
+    if (features && samples->bytes) {
+        const uint8_t *raw = samples->bytes + at * store->stride;
         for (int64_t i = 0; i < store->stride; i++)
             features[i] = (float)raw[i] * scale;
-    } else {
-        const float *raw = store->samples.floats + at * store->stride;
+    } else if (features && samples->floats) {
+        const float *raw = samples->floats + at * store->stride;
         for (int64_t i = 0; i < store->stride; i++)
             features[i] = raw[i] * scale;
+    } else if (features) {
+        MICA_TRY(mica_image_sample(samples->files[at], samples->sample, features));
+        for (int64_t i = 0; i < store->stride; i++)
+            features[i] *= scale;
     }
+    if (label)
+        *label = samples->labels[at];
+    return MICA_OK;
+}
+
+void mica_normalize(
+    const float *mean, const float *deviation, int64_t channels, int64_t count, float *values) {
+    for (int64_t c = 0; c < channels; c++) {
+        float middle = mean ? mean[c] : 0, width = deviation ? deviation[c] : 1;
+        for (int64_t i = c; i < count; i += channels)
+            values[i] = (values[i] - middle) / width;
+    }
+}
+
+void mica_dataset_normalize(const mica_dataset *dataset, float *features) {
+    const mica_dataset_info *info = &dataset->info;
+    mica_normalize(info->mean, info->deviation, info->channels, dataset->store->stride, features);
+}
+
+float mica_dataset_white(const mica_dataset *dataset) {
+    return dataset->store->samples.floats ? INFINITY : 255 * dataset->info.scale;
+}
+
+bool mica_dataset_is_lazy(const mica_dataset *dataset) {
+    return dataset->store->samples.files;
 }
 
 mica_status mica_dataset_sample(
@@ -218,7 +291,9 @@ mica_status mica_dataset_sample(
     if (index < 0 || index >= dataset->info.count)
         return mica_fail(MICA_E_INVALID, "sample %lld: the data set has samples 0 to %lld",
             (long long)index, (long long)dataset->info.count - 1);
-    mica_dataset_copy(dataset, index, features, label);
+    MICA_TRY(mica_dataset_scaled(dataset, index, features, label));
+    if (features)
+        mica_dataset_normalize(dataset, features);
     return MICA_OK;
 }
 

@@ -1,15 +1,14 @@
 /* Where the files of MNIST and of the sets published in its format lie. */
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "data/dataset.h"
+#include "data/folder.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define CLASSES 10
-#define BESIDE  "../shared/data"
 
 static const struct {
     const char *name;
@@ -37,9 +36,9 @@ static mica_status file_find(const char *folder, const char *name, const char *f
         free(path);
     }
     return mica_fail(MICA_E_NOT_FOUND,
-        "%s: no %s or %s.gz in %s/%s or %s: put " FILES
-        " there, plain or .gz, or name the folder that has them",
-        name, file, file, folder, name, folder);
+        "%s: no %s or %s.gz in %s/%s or %s: `mica fetch %s` gets " FILES
+        ", or name the folder that has them",
+        name, file, file, folder, name, folder, name);
 }
 
 static mica_status load(const char *folder, size_t set, bool train,
@@ -62,21 +61,6 @@ static mica_status load(const char *folder, size_t set, bool train,
     return status;
 }
 
-/* Where no folder is named: the user's cache, unless the set only lies beside the checkout that the
- * program was started in. Free with free(). */
-static char *default_folder(const char *name) {
-    char *cache = mica_cache_path("data");
-    char *cached = cache ? mica_path_join(cache, name) : NULL;
-    char *beside = mica_path_join(BESIDE, name);
-    if (cached && beside && access(cached, F_OK) && !access(beside, F_OK)) {
-        free(cache);
-        cache = mica_strdup(BESIDE);
-    }
-    free(cached);
-    free(beside);
-    return cache;
-}
-
 mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool train,
     const mica_dataset_options *options, mica_dataset **dataset) {
     size_t count = sizeof sets / sizeof *sets, set = 0;
@@ -84,7 +68,7 @@ mica_status mica_dataset_from_mnist(const char *folder, const char *name, bool t
         set++;
     if (set == count)
         return mica_fail(MICA_E_NOT_FOUND, "data set %s: wanted mnist or fashion-mnist", name);
-    char *standard = folder ? NULL : default_folder(name);
+    char *standard = folder ? NULL : mica_data_folder(name);
     if (!folder && !standard)
         return MICA_E_NOT_FOUND;
     mica_status status = load(folder ? folder : standard, set, train, options, dataset);

@@ -78,6 +78,46 @@ START_TEST(arrays_refused) {
 }
 END_TEST
 
+START_TEST(normalized) {
+    const uint8_t bytes[] = {0, 51, 102, 153, 204, 255};
+    const int32_t labels[] = {0};
+    const float mean[] = {0.5f, 0.25f, 0}, deviation[] = {0.5f, 2, 4}, zero[] = {1, 0, 1};
+    mica_dataset_options options = {
+        .sample = MICA_SHAPE(1, 2, 3), .mean = mean, .deviation = deviation, .channels = 3};
+    mica_dataset *set = NULL, *part;
+    ck_ok(mica_dataset_from_bytes(bytes, labels, 1, &options, &set));
+    ck_ok(mica_dataset_slice(set, 0, 1, &part));
+    mica_dataset_destroy(&set);
+    const mica_dataset_info *info = mica_dataset_get_info(part);
+    ck_assert_int_eq(info->channels, 3);
+    ck_assert(info->mean != mean && info->mean[1] == 0.25f && info->deviation[2] == 4);
+    float values[6];
+    ck_ok(mica_dataset_sample(part, 0, values, NULL));
+    for (int i = 0; i < 6; i++)
+        ck_assert_float_eq(
+            values[i], ((float)bytes[i] * (1.0f / 255) - mean[i % 3]) / deviation[i % 3]);
+    mica_dataset_destroy(&part);
+
+    options.channels = 1; /* one number for all, whatever the shape */
+    options.deviation = NULL;
+    options.sample = MICA_SHAPE(6);
+    ck_ok(mica_dataset_from_bytes(bytes, labels, 1, &options, &set));
+    ck_assert_ptr_null(mica_dataset_get_info(set)->deviation);
+    ck_ok(mica_dataset_sample(set, 0, values, NULL));
+    ck_assert_float_eq(values[5], 0.5f);
+    mica_dataset_destroy(&set);
+
+    options.channels = 3;
+    ck_refused(mica_dataset_from_bytes(bytes, labels, 1, &options, &set), MICA_E_INVALID,
+        "mean and deviation of 3 channels: a sample has 6; wanted 1 or as many");
+    options.sample = MICA_SHAPE(2, 3);
+    options.deviation = zero;
+    ck_refused(mica_dataset_from_bytes(bytes, labels, 1, &options, &set), MICA_E_INVALID,
+        "deviation 0 of channel 1");
+    ck_assert_ptr_null(set);
+}
+END_TEST
+
 START_TEST(split) {
     mica_dataset *set = numbered(100), *again = numbered(100), *part[3], *twin[3];
     const double sizes[] = {0, 0.15, 20};
@@ -235,6 +275,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, temp_make, temp_remove);
     tcase_add_test(tests, arrays);
     tcase_add_test(tests, arrays_refused);
+    tcase_add_test(tests, normalized);
     tcase_add_test(tests, split);
     tcase_add_test(tests, split_is_pinned);
     tcase_add_test(tests, split_refused);

@@ -1,22 +1,18 @@
-/* Reading PNG. libpng reports an error by a jump out of its calls: everything that must be freed
+/* Decoding PNG. libpng reports an error by a jump out of its calls: everything that must be freed
  * then lies in a struct outside the function that jumps. Its simplified interface would spare the
  * jump but mixes up rows of interlaced pictures of 16 bits (libpng issue 853). */
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "data/image.h"
 
-#include <mica/io.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_LIMIT  ((size_t)1 << 28) /* bytes */
-#define PIXEL_LIMIT ((uint64_t)1 << 26)
-
 struct decoder {
-    const char *path;
-    const char *data;
+    const char *name;
+    const uint8_t *data;
     size_t left;
     uint32_t width, height;
     int channels; /* 1 to 4: grey or RGB, then alpha in 2 and 4 */
@@ -47,14 +43,12 @@ static void on_read(png_structp png, png_bytep out, size_t size) {
 /* The only function that libpng jumps back into. */
 static mica_status decode(struct decoder *decoder, png_structp png, png_infop info) {
     if (setjmp(png_jmpbuf(png)))
-        return mica_fail(MICA_E_FORMAT, "%s: a damaged PNG: %s", decoder->path, decoder->problem);
+        return mica_fail(MICA_E_FORMAT, "%s: a damaged PNG: %s", decoder->name, decoder->problem);
     png_set_read_fn(png, decoder, on_read);
     png_read_info(png, info);
     decoder->width = png_get_image_width(png, info);
     decoder->height = png_get_image_height(png, info);
-    if ((uint64_t)decoder->width * decoder->height > PIXEL_LIMIT)
-        return mica_fail(MICA_E_FORMAT, "%s: %u x %u pixels: wanted at most %llu in all",
-            decoder->path, decoder->width, decoder->height, (unsigned long long)PIXEL_LIMIT);
+    MICA_TRY(mica_image_check_size(decoder->name, decoder->height, decoder->width));
     png_set_expand(png); /* palettes to RGB, fewer bits to 8, transparent colours to alpha */
     png_set_scale_16(png);
     png_set_interlace_handling(png);
@@ -86,24 +80,14 @@ static void put_on_white(struct decoder *decoder) {
     decoder->channels = colours;
 }
 
-mica_status mica_image_read_png(const char *path, mica_image *image) {
-    char *data;
-    size_t size;
-    MICA_TRY(mica_file_read(path, FILE_LIMIT, &data, &size));
-    struct decoder decoder = {.path = path, .data = data, .left = size};
+mica_status mica_png_decode(const char *name, const uint8_t *data, size_t size, mica_image *image) {
+    struct decoder decoder = {.name = name, .data = data, .left = size};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
-    mica_status status;
-    if (size < 8 || png_sig_cmp((png_const_bytep)data, 0, 8))
-        status =
-            mica_fail(MICA_E_FORMAT, "%s: wanted a PNG picture, came another kind of file", path);
-    else if (!info)
-        status = mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", path);
-    else
-        status = decode(&decoder, png, info);
+    mica_status status = info ? decode(&decoder, png, info)
+                              : mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", name);
     png_destroy_read_struct(&png, &info, NULL);
     free(decoder.rows);
-    free(data);
     if (status != MICA_OK) {
         free(decoder.pixels);
         return status;

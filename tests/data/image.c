@@ -1,5 +1,7 @@
-/* PNG files of every kind, damaged ones, and what becomes of a picture as a network's input. */
-#include "tests/io/temp.h"
+/* PNG and JPEG files of every kind, damaged ones, and what becomes of a picture as a network's
+ * input. */
+#include "data/image.h"
+#include "tests/data/picture.h"
 
 #include <math.h>
 #include <mica/io.h>
@@ -60,7 +62,7 @@ START_TEST(every_kind) {
     for (size_t k = 0; k < 2 * (sizeof kinds / sizeof *kinds); k++) {
         int colour = kinds[k / 2].colour, depth = kinds[k / 2].depth;
         mica_image image;
-        ck_ok(mica_image_read_png(png_write(colour, depth, k % 2), &image));
+        ck_ok(mica_image_read(png_write(colour, depth, k % 2), &image));
         ck_assert_int_eq(image.channels, kinds[k / 2].channels);
         ck_assert_int_eq(image.height, 3);
         ck_assert_int_eq(image.width, 5);
@@ -78,7 +80,7 @@ END_TEST
 
 START_TEST(palette_and_alpha) {
     mica_image image;
-    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_PALETTE, 4, 0), &image));
+    ck_ok(mica_image_read(png_write(PNG_COLOR_TYPE_PALETTE, 4, 0), &image));
     ck_assert_int_eq(image.channels, 3);
     ck_assert_int_eq(image.pixels[0], 0);
     ck_assert_int_eq(image.pixels[1], 255);
@@ -86,11 +88,11 @@ START_TEST(palette_and_alpha) {
     ck_assert_int_eq(image.pixels[5], 15 * 3);
     mica_image_free(&image);
 
-    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_GRAY_ALPHA, 8, 0), &image));
+    ck_ok(mica_image_read(png_write(PNG_COLOR_TYPE_GRAY_ALPHA, 8, 0), &image));
     ck_assert_int_eq(image.channels, 1);
     ck_assert_int_eq(image.pixels[0], 172); /* black of opacity 83 / 255 over white */
     mica_image_free(&image);
-    ck_ok(mica_image_read_png(png_write(PNG_COLOR_TYPE_RGB_ALPHA, 8, 0), &image));
+    ck_ok(mica_image_read(png_write(PNG_COLOR_TYPE_RGB_ALPHA, 8, 0), &image));
     ck_assert_int_eq(image.channels, 3);
     mica_image_free(&image);
 }
@@ -98,7 +100,7 @@ END_TEST
 
 static mica_status read_png(const char *path) {
     mica_image image = {0};
-    mica_status status = mica_image_read_png(path, &image);
+    mica_status status = mica_image_read(path, &image);
     mica_image_free(&image);
     return status;
 }
@@ -111,7 +113,8 @@ START_TEST(damaged) {
     fclose(file);
     ck_refused(read_png(temp_path("none.png")), MICA_E_NOT_FOUND, "none.png: No such file");
     ck_refused(read_png(temp_path("")), MICA_E_INVALID, "not a file");
-    ck_refused(read_png(temp_write("x.png", "GIF89a--", 8)), MICA_E_FORMAT, "wanted a PNG picture");
+    ck_refused(read_png(temp_write("x.png", "GIF89a--", 8)), MICA_E_FORMAT,
+        "wanted a PNG or JPEG picture");
     for (size_t cut = 0; cut < size; cut++)
         ck_refused(read_png(temp_write("t.png", bytes, cut)), MICA_E_FORMAT, "t.png: ");
     for (size_t at = 0; at < size; at++) {
@@ -139,6 +142,76 @@ START_TEST(too_large) {
     memcpy(file + 33, "\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND", 20);
     ck_refused(read_png(temp_write("t.png", file, sizeof file)), MICA_E_FORMAT,
         "65536 x 65536 pixels: wanted at most 67108864");
+}
+END_TEST
+
+/* Every channel is within a few levels of what was compressed. */
+START_TEST(jpeg_colours) {
+    for (int channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1) {
+        mica_image image;
+        ck_ok(mica_image_read(jpeg_write("t.jpg", 37, 50, channels, 60), &image));
+        ck_assert_int_eq(image.channels, channels == 1 ? 1 : 3);
+        ck_assert_int_eq(image.height, 37);
+        ck_assert_int_eq(image.width, 50);
+        const uint8_t *pixel = image.pixels;
+        for (int y = 0; y < 37; y++)
+            for (int x = 0; x < 50; x++)
+                for (int c = 0; c < image.channels; c++) {
+                    int wanted = jpeg_stored(y, x, c, 60); /* of inks: what the black one lets by */
+                    if (channels == 4)
+                        wanted = wanted * jpeg_stored(y, x, 3, 60) / 255;
+                    ck_assert_int_le(abs(wanted - *pixel++), 6);
+                }
+        mica_image_free(&image);
+    }
+}
+END_TEST
+
+START_TEST(jpeg_damaged) {
+    for (int channels = 1; channels <= 4; channels += channels == 1 ? 2 : 1) {
+        size_t size;
+        char *bytes = file_bytes(jpeg_write("t.jpg", 24, 17, channels, 0), &size);
+        mica_image image;
+        for (size_t cut = 0; cut < size; cut++)
+            ck_refused(mica_image_decode("cut", bytes, cut, 0, 0, &image), MICA_E_FORMAT, "cut: ");
+        for (size_t at = 0; at < size; at++)
+            for (int bit = 0; bit < 8; bit++) {
+                bytes[at] = (char)(bytes[at] ^ 1 << bit);
+                mica_status status = mica_image_decode("flip", bytes, size, 2, 2, &image);
+                bytes[at] = (char)(bytes[at] ^ 1 << bit);
+                ck_assert(status == MICA_OK || status == MICA_E_FORMAT);
+                if (status == MICA_OK)
+                    mica_image_free(&image);
+            }
+        free(bytes);
+    }
+}
+END_TEST
+
+START_TEST(jpeg_too_large) {
+    size_t size;
+    char *bytes = file_bytes(jpeg_write("t.jpg", 8, 8, 3, 0), &size);
+    char *frame = memmem(bytes, size, "\xff\xc0", 2);
+    ck_assert_ptr_nonnull(frame);
+    memcpy(frame + 5, "\xff\xdc\xff\xdc", 4);
+    mica_image image;
+    ck_refused(mica_image_decode("t", bytes, size, 0, 0, &image), MICA_E_FORMAT,
+        "t: 65500 x 65500 pixels: wanted at most 67108864");
+    free(bytes);
+}
+END_TEST
+
+START_TEST(jpeg_at_a_fraction) {
+    static const int heights[] = {20, 50, 51, 100, 101, 200, 201, 400};
+    jpeg_write("t.jpg", 801, 1602, 3, 0);
+    for (size_t i = 0; i < sizeof heights / sizeof *heights; i++) {
+        mica_image image;
+        ck_ok(mica_image_load(temp_path("t.jpg"), heights[i], 10, &image));
+        ck_assert_int_ge(image.height, 2 * heights[i]);
+        ck_assert_int_le(image.height, 8 * heights[i]);
+        ck_assert_int_ge(image.width, 2 * image.height - 2);
+        mica_image_free(&image);
+    }
 }
 END_TEST
 
@@ -244,6 +317,10 @@ int main(void) {
     tcase_add_test(tests, palette_and_alpha);
     tcase_add_test(tests, damaged);
     tcase_add_test(tests, too_large);
+    tcase_add_test(tests, jpeg_colours);
+    tcase_add_test(tests, jpeg_damaged);
+    tcase_add_test(tests, jpeg_too_large);
+    tcase_add_test(tests, jpeg_at_a_fraction);
     tcase_add_test(tests, fit_keeps_exact);
     tcase_add_test(tests, fit_colours);
     tcase_add_test(tests, fit_crops_and_shrinks);

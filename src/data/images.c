@@ -1,0 +1,305 @@
+/* A folder of pictures, one folder a class. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "data/dataset.h"
+#include "data/image.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMORY       ((uint64_t)1 << 30) /* bytes of samples that are kept, unless told */
+#define THREADS_MOST 8
+
+/* Names in a folder, sorted by their bytes. */
+typedef struct names {
+    char **item;
+    size_t count, capacity;
+} names;
+
+typedef struct picture {
+    char *path;
+    int32_t label;
+    mica_status status; /* of reading it */
+    char *problem;
+} picture;
+
+typedef struct collection {
+    const char *folder;
+    mica_shape shape;
+    bool strict;
+    names classes;
+    picture *pictures;
+    size_t count, capacity;
+    uint8_t *bytes;     /* all samples; NULL: too many to keep */
+    size_t stride;      /* bytes of a sample */
+    atomic_size_t next; /* picture to read */
+    atomic_bool stop;
+} collection;
+
+static void names_free(names *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->item[i]);
+    free(list->item);
+    *list = (names){0};
+}
+
+static void collection_free(collection *all) {
+    names_free(&all->classes);
+    for (size_t i = 0; i < all->count; i++) {
+        free(all->pictures[i].path);
+        free(all->pictures[i].problem);
+    }
+    free(all->pictures);
+    free(all->bytes);
+}
+
+/* ---- what is there ---- */
+
+static int by_bytes(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static mica_status names_add(names *list, const char *name) {
+    char **item = mica_grow(list->item, list->count, &list->capacity, sizeof *list->item);
+    if (!item)
+        return MICA_E_MEMORY;
+    list->item = item;
+    item[list->count] = mica_strdup(name);
+    return item[list->count++] ? MICA_OK : MICA_E_MEMORY;
+}
+
+static bool is_folder(const char *folder, const char *name) {
+    char *path = mica_path_join(folder, name);
+    struct stat info;
+    bool yes = path && !stat(path, &info) && S_ISDIR(info.st_mode);
+    free(path);
+    return yes;
+}
+
+static bool is_picture(const char *folder, const char *name) {
+    static const char *const ends[] = {".jpg", ".jpeg", ".png"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t end = strlen(ends[i]);
+        if (length > end && !strcasecmp(name + length - end, ends[i]))
+            return !is_folder(folder, name);
+    }
+    return false;
+}
+
+/* The names in a folder that are wanted, hidden ones left out. The list is to be freed even after a
+ * failure. */
+static mica_status folder_list(
+    const char *folder, bool (*wanted)(const char *folder, const char *name), names *list) {
+    DIR *stream = opendir(folder);
+    if (!stream)
+        return mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s",
+            folder, strerror(errno));
+    mica_status status = MICA_OK;
+    for (struct dirent *entry; status == MICA_OK && (entry = readdir(stream));)
+        if (*entry->d_name != '.' && wanted(folder, entry->d_name))
+            status = names_add(list, entry->d_name);
+    closedir(stream);
+    if (list->count)
+        qsort(list->item, list->count, sizeof *list->item, by_bytes);
+    return status;
+}
+
+static mica_status classes_find(collection *all, const mica_dataset_options *options) {
+    MICA_TRY(folder_list(all->folder, is_folder, &all->classes));
+    size_t wanted = (size_t)options->classes, count = all->classes.count;
+    if (!count)
+        return mica_fail(MICA_E_FORMAT,
+            "%s: no folders in it: wanted one for each class, with its pictures", all->folder);
+    if (wanted && count != wanted)
+        return mica_fail(MICA_E_FORMAT, "%s: %zu folders in it, wanted one for each of %zu classes",
+            all->folder, count, wanted);
+    for (size_t i = 0; i < wanted && options->class_names; i++)
+        if (!bsearch(&options->class_names[i], all->classes.item, count, sizeof *all->classes.item,
+                by_bytes))
+            return mica_fail(MICA_E_NOT_FOUND, "%s: no folder %s in it, for the class of that name",
+                all->folder, options->class_names[i]);
+    if (!options->class_names)
+        return MICA_OK;
+    names_free(&all->classes);
+    for (size_t i = 0; i < wanted; i++)
+        MICA_TRY(names_add(&all->classes, options->class_names[i]));
+    return MICA_OK;
+}
+
+static mica_status picture_add(
+    collection *all, const char *folder, const char *name, size_t label) {
+    picture *pictures = mica_grow(all->pictures, all->count, &all->capacity, sizeof *all->pictures);
+    if (!pictures)
+        return MICA_E_MEMORY;
+    all->pictures = pictures;
+    char *path = mica_path_join(folder, name);
+    if (!path)
+        return MICA_E_MEMORY;
+    pictures[all->count++] = (picture){.path = path, .label = (int32_t)label};
+    return MICA_OK;
+}
+
+static mica_status class_list(collection *all, size_t label) {
+    char *folder = mica_path_join(all->folder, all->classes.item[label]);
+    names list = {0};
+    mica_status status = folder ? folder_list(folder, is_picture, &list) : MICA_E_MEMORY;
+    for (size_t i = 0; i < list.count && status == MICA_OK; i++)
+        status = picture_add(all, folder, list.item[i], label);
+    if (status == MICA_OK && !list.count)
+        status = mica_fail(MICA_E_FORMAT, "%s: no pictures (.jpg, .jpeg, .png) in it", folder);
+    names_free(&list);
+    free(folder);
+    return status;
+}
+
+/* ---- reading ---- */
+
+/* Reads one picture; `values` has room for a sample. Keeps what is wrong with it. */
+static void picture_read(collection *all, size_t index, float *values) {
+    picture *p = &all->pictures[index];
+    p->status = mica_image_sample(p->path, all->shape, values);
+    if (p->status != MICA_OK) {
+        p->problem = mica_strdup(mica_last_error());
+        if (!p->problem)
+            p->status = MICA_E_MEMORY;
+        if (all->strict || p->status == MICA_E_MEMORY)
+            atomic_store(&all->stop, true);
+    } else if (all->bytes) {
+        for (size_t i = 0; i < all->stride; i++)
+            all->bytes[index * all->stride + i] = (uint8_t)values[i];
+    }
+}
+
+/* Pictures are taken in order, so that where reading stops, the first that failed is known. */
+static void *pictures_read(void *context) {
+    collection *all = context;
+    float *values = mica_alloc(all->stride, sizeof *values);
+    for (size_t index; values && !atomic_load(&all->stop) &&
+                       (index = atomic_fetch_add(&all->next, 1)) < all->count;)
+        picture_read(all, index, values);
+    free(values);
+    return NULL;
+}
+
+static mica_status read_all(collection *all) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_t threads[THREADS_MOST];
+    int started = 0;
+    while (started < THREADS_MOST && started < processors - 1 &&
+           !pthread_create(&threads[started], NULL, pictures_read, all))
+        started++;
+    pictures_read(all);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    for (size_t i = 0; i < all->count; i++) {
+        const picture *p = &all->pictures[i];
+        if (p->status == MICA_E_MEMORY || (p->status != MICA_OK && all->strict))
+            return mica_fail(p->status, "%s", p->problem ? p->problem : "out of host memory");
+    }
+    return atomic_load(&all->next) < all->count ? MICA_E_MEMORY : MICA_OK;
+}
+
+/* Every class has a picture that can be read. They lie in the order of their classes. */
+static mica_status classes_check(const collection *all) {
+    size_t i = 0;
+    for (size_t label = 0; label < all->classes.count; label++) {
+        const char *problem = NULL;
+        bool any = false;
+        for (; i < all->count && all->pictures[i].label == (int32_t)label; i++) {
+            any = any || all->pictures[i].status == MICA_OK;
+            problem = problem ? problem : all->pictures[i].problem;
+        }
+        if (!any)
+            return mica_fail(MICA_E_FORMAT, "%s/%s: none of its pictures can be read: %s",
+                all->folder, all->classes.item[label], problem);
+    }
+    return MICA_OK;
+}
+
+/* ---- the set ---- */
+
+/* Moves what could be read into samples, which are to be freed even after a failure. */
+static mica_status keep(collection *all, mica_samples *samples) {
+    size_t broken = 0, kept = 0, skipped = 0;
+    for (size_t i = 0; i < all->count; i++)
+        broken += all->pictures[i].status != MICA_OK;
+    samples->sample = all->shape;
+    samples->labels = mica_alloc(all->count, sizeof *samples->labels);
+    if (!all->bytes)
+        samples->files = mica_alloc(all->count, sizeof *samples->files);
+    samples->skipped = mica_alloc(broken, sizeof *samples->skipped);
+    if (!samples->labels || (!all->bytes && !samples->files) || !samples->skipped)
+        return MICA_E_MEMORY;
+    for (size_t i = 0; i < all->count; i++) {
+        picture *p = &all->pictures[i];
+        if (p->status != MICA_OK) {
+            samples->skipped[skipped++] = p->problem;
+            p->problem = NULL;
+            continue;
+        }
+        if (all->bytes) {
+            memmove(all->bytes + kept * all->stride, all->bytes + i * all->stride, all->stride);
+        } else {
+            samples->files[kept] = p->path;
+            p->path = NULL;
+        }
+        samples->labels[kept++] = p->label;
+    }
+    samples->bytes = all->bytes;
+    all->bytes = NULL;
+    samples->count = (int64_t)kept;
+    samples->n_skipped = (int64_t)skipped;
+    return MICA_OK;
+}
+
+static mica_status load(
+    collection *all, const mica_images_options *options, mica_dataset **dataset) {
+    MICA_TRY(classes_find(all, &options->set));
+    for (size_t i = 0; i < all->classes.count; i++)
+        MICA_TRY(class_list(all, i));
+    uint64_t memory = options->memory ? options->memory : MEMORY;
+    if (all->count <= memory / all->stride) {
+        all->bytes = malloc(all->count * all->stride);
+        if (!all->bytes)
+            return mica_fail(
+                MICA_E_MEMORY, "out of host memory: %zu pictures of %s", all->count, all->folder);
+    }
+    MICA_TRY(read_all(all));
+    MICA_TRY(classes_check(all));
+    mica_dataset_options filled = options->set;
+    filled.classes = (int32_t)all->classes.count;
+    filled.class_names = (const char *const *)all->classes.item;
+    mica_samples samples = {0};
+    mica_status status = keep(all, &samples);
+    if (status == MICA_OK)
+        status = mica_dataset_adopt(&samples, &filled, dataset);
+    if (status != MICA_OK)
+        mica_samples_free(&samples);
+    return status;
+}
+
+mica_status mica_dataset_from_images(
+    const char *folder, const mica_images_options *options, mica_dataset **dataset) {
+    mica_shape shape = options ? options->set.sample : (mica_shape){0};
+    int64_t stride = mica_shape_count(shape);
+    char text[96];
+    if (!folder || shape.rank != 3 || stride < 1 || (shape.dim[2] != 1 && shape.dim[2] != 3))
+        return mica_fail(MICA_E_INVALID,
+            "pictures as samples of %s: wanted a folder, and samples of (height, width, 3) or "
+            "(height, width, 1)",
+            mica_shape_text(shape, text, sizeof text));
+    collection all = {
+        .folder = folder, .shape = shape, .strict = options->strict, .stride = (size_t)stride};
+    mica_status status = load(&all, options, dataset);
+    collection_free(&all);
+    return status;
+}

@@ -1,0 +1,75 @@
+/* Decoding JPEG. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "data/image.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <turbojpeg.h>
+
+/* The fewest eighths of the size at which the picture still has twice the wanted one. Only powers
+ * of two are fast. */
+static int eighths(int size_y, int size_x, int64_t min_height, int64_t min_width) {
+    int best = 8;
+    for (int eighth = 4; eighth >= 1; eighth /= 2)
+        if (min_height && min_width && size_y * (int64_t)eighth / 8 >= 2 * min_height &&
+            size_x * (int64_t)eighth / 8 >= 2 * min_width)
+            best = eighth;
+    return best;
+}
+
+/* A decoder only warns of data that are missing or wrong, and makes up the rest: that is damage.
+ * Not so some bytes between two segments, which cameras write and every reader skips. */
+static bool damaged(tjhandle decoder) {
+    return tjGetErrorCode(decoder) != TJERR_WARNING ||
+           !strstr(tjGetErrorStr2(decoder), "extraneous bytes");
+}
+
+/* In place, from the four inks as Adobe stores them (0 is full ink) to red, green and blue. */
+static void inks_to_colours(uint8_t *pixels, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; c < 3; c++)
+            pixels[3 * i + c] = (uint8_t)((pixels[4 * i + c] * pixels[4 * i + 3] + 127) / 255);
+}
+
+static mica_status decode(tjhandle decoder, const char *name, const uint8_t *data, size_t size,
+    int64_t min_height, int64_t min_width, mica_image *image) {
+    int width = 0, height = 0, sampling, space = TJCS_RGB;
+    if (tjDecompressHeader3(
+            decoder, data, (unsigned long)size, &width, &height, &sampling, &space) &&
+        damaged(decoder))
+        return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(decoder));
+    if (width < 1 || height < 1)
+        return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
+    MICA_TRY(mica_image_check_size(name, height, width));
+    tjscalingfactor scale = {eighths(height, width, min_height, min_width), 8};
+    width = TJSCALED(width, scale);
+    height = TJSCALED(height, scale);
+    bool inks = space == TJCS_CMYK || space == TJCS_YCCK, grey = space == TJCS_GRAY;
+    int format = grey ? TJPF_GRAY : inks ? TJPF_CMYK : TJPF_RGB;
+    size_t pixels = (size_t)width * (size_t)height;
+    uint8_t *out = mica_alloc(pixels, (size_t)tjPixelSize[format]);
+    if (!out)
+        return MICA_E_MEMORY;
+    if (tjDecompress2(
+            decoder, data, (unsigned long)size, out, width, 0, height, format, TJFLAG_LIMITSCANS) &&
+        damaged(decoder)) {
+        free(out);
+        return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(decoder));
+    }
+    if (inks)
+        inks_to_colours(out, pixels);
+    *image =
+        (mica_image){.height = height, .width = width, .channels = grey ? 1 : 3, .pixels = out};
+    return MICA_OK;
+}
+
+mica_status mica_jpeg_decode(const char *name, const uint8_t *data, size_t size, int64_t min_height,
+    int64_t min_width, mica_image *image) {
+    tjhandle decoder = tjInitDecompress();
+    if (!decoder)
+        return mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", name);
+    mica_status status = decode(decoder, name, data, size, min_height, min_width, image);
+    tjDestroy(decoder);
+    return status;
+}
