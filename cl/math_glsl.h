@@ -1,7 +1,7 @@
-/* exp, log, log1p and tanh for GLSL, within about 4 units in the last place. Vulkan allows its own
- * exp an error that grows with |x|, its log an absolute one near 1, and its tanh almost anything;
- * drivers use that freedom. All take and give NaN and infinities as C does; numbers below 2^-126
- * may count as 0. */
+/* exp, log, pow and tanh for GLSL, within about 4 units in the last place. Vulkan
+ * allows its own exp an error that grows with |x|, its log an absolute one near 1, and its tanh
+ * almost anything; drivers use that freedom. All take and give NaN and infinities as C does;
+ * numbers below 2^-126 may count as 0. */
 #ifndef MICA_MATH_GLSL_H
 #define MICA_MATH_GLSL_H
 
@@ -53,11 +53,6 @@ float mica_log(float x) {
            (mica_atanh2((m - 1.0) / (m + 1.0)) + float(e) * MICA_LN2_LOW);
 }
 
-/* log(1 + x) for 0 <= x <= 1. */
-float mica_log1p(float x) {
-    return mica_atanh2(x / (2.0 + x));
-}
-
 /* The continued fraction of tanh to its fifth level near 0, where 1 - 2 / (e^2x + 1) cancels. */
 float mica_tanh(float x) {
     float a = abs(x), t = x * x;
@@ -65,6 +60,32 @@ float mica_tanh(float x) {
         return x * ((t + 105.0) * t + 945.0) / ((15.0 * t + 420.0) * t + 945.0);
     float y = 1.0 - 2.0 / (mica_exp(2.0 * a) + 1.0);
     return x < 0.0 ? -y : y;
+}
+
+/* |x|^k = 2^n e^z with x = m 2^e, n + z / ln 2 = e k + k log m / ln 2, sqrt(1/2) <= m < sqrt(2).
+ * The error grows with |k|, by one unit for every 2 or so, but not with |log x|. */
+float mica_pow(float x, float k) {
+    bool whole = floor(k) == k, odd = whole && abs(k) < 16777216.0 && mod(k, 2.0) == 1.0;
+    int bits = floatBitsToInt(x) & 0x7fffffff;
+    float s = odd && floatBitsToInt(x) < 0 ? -1.0 : 1.0;
+    if (k == 0.0)
+        return 1.0;
+    if (bits > 0x7f800000) /* NaN */
+        return x;
+    if (bits == 0x7f800000 || bits < 0x00800000) /* infinity or 0 */
+        return (bits == 0x7f800000) == (k > 0.0) ? s * intBitsToFloat(0x7f800000) : s * 0.0;
+    if (x < 0.0 && !whole)
+        return intBitsToFloat(0x7fc00000);
+    int e = (bits - 0x3f3504f3) >> 23;
+    float m = intBitsToFloat(bits - (e << 23));
+    /* the upper half of k has so few bits that its product with e is exact */
+    precise float high = intBitsToFloat(floatBitsToInt(k) & 0xfffff000), low = k - high;
+    precise float power = high * float(e), n = clamp(floor(power + 0.5), -252.0, 252.0);
+    precise float rest = (power - n) + low * float(e);
+    float log_m = mica_atanh2((m - 1.0) / (m + 1.0));
+    int first = int(n) / 2, second = int(n) - first;
+    return s * mica_exp(rest * 0.69314718 + k * log_m) * intBitsToFloat((first + 127) << 23) *
+           intBitsToFloat((second + 127) << 23);
 }
 
 #endif

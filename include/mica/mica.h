@@ -7,8 +7,10 @@
 #include <mica/graph.h>
 #include <mica/io.h>
 #include <mica/nn.h>
+#include <mica/onnx.h>
 #include <mica/ops.h>
 #include <mica/optim.h>
+#include <mica/sequence.h>
 #include <mica/status.h>
 #include <mica/tensor.h>
 #include <mica/train.h>

@@ -26,6 +26,21 @@ MICA_API mica_value *mica_sigmoid(mica_value *a); /* 1 / (1 + exp(-a)) */
 MICA_API mica_value *mica_tanh(mica_value *a);
 MICA_API mica_value *mica_exp(mica_value *a);
 MICA_API mica_value *mica_log(mica_value *a); /* natural */
+MICA_API mica_value *mica_abs(mica_value *a);
+MICA_API mica_value *mica_pow(mica_value *a, float exponent);    /* a >= 0 unless it is whole */
+MICA_API mica_value *mica_minimum(mica_value *a, mica_value *b); /* of equals, the slope is a's */
+MICA_API mica_value *mica_maximum(mica_value *a, mica_value *b);
+MICA_API mica_value *mica_clip(mica_value *a, float low, float high); /* slope 1 at the ends */
+MICA_API mica_value *mica_leaky_relu(mica_value *a, float slope);     /* a < 0: slope * a */
+MICA_API mica_value *mica_elu(
+    mica_value *a, float alpha);               /* a < 0: alpha * (exp(a) - 1); alpha >= 0 */
+MICA_API mica_value *mica_gelu(mica_value *a); /* a * Phi(a), by erf: Hendrycks and Gimpel, 2016 */
+MICA_API mica_value *mica_silu(mica_value *a); /* a * sigmoid(a) */
+MICA_API mica_value *mica_softplus(mica_value *a); /* log(1 + exp(a)), stable */
+MICA_API mica_value *mica_hard_sigmoid(mica_value *a, float slope, float offset);
+/* ^ min(max(slope * a + offset, 0), 1); MobileNetV3's and PyTorch's have slope 1/6, offset 0.5 */
+MICA_API mica_value *mica_hard_swish(mica_value *a); /* a * hard_sigmoid(a, 1/6, 0.5) */
+MICA_API mica_value *mica_hard_tanh(mica_value *a);  /* clip(a, -1, 1) */
 
 /* ---- matrix product (src/op/matmul.c) ---- */
 typedef struct mica_matmul_options {
@@ -40,6 +55,122 @@ MICA_API mica_value *mica_matmul(mica_value *a, mica_value *b, const mica_matmul
 /* a + bias, bias of the size of a's last dimension. */
 MICA_API mica_value *mica_bias_add(mica_value *a, mica_value *bias);
 
+/* ---- convolution; images are (batch, height, width, depth) ---- */
+
+typedef enum mica_padding {
+    MICA_VALID, /* none: windows that fit, ceil((H - F + 1) / S) of them */
+    MICA_SAME,  /* as TensorFlow: ceil(H / S) windows; zeros, of an odd number the one more after */
+    MICA_EXPLICIT /* `pad`: floor((H - F + P) / S) + 1 windows, P before and after together */
+} mica_padding;
+
+/* Zero means the default. F above is the reach of a filter with its dilation: (F - 1) * D + 1. */
+typedef struct mica_conv2d_options {
+    int64_t strides[4]; /* batch, height, width, depth; 0: 1. Those of batch and depth must be 1 */
+    int64_t dilations[4]; /* the same order and rule */
+    mica_padding padding;
+    int64_t pad[4];    /* MICA_EXPLICIT: zeros at the top, bottom, left, right */
+    int64_t groups;    /* 0: 1. Depth is cut into so many parts that do not see each other */
+    int64_t output[2]; /* mica_conv2d_transpose: height and width of the result; 0: see there */
+} mica_conv2d_options;
+
+/* y[b,i,j,k] = sum_{u,v,c} x[b, i*S + u*D - P, j*S + v*D - P, c] * filter[u,v,c,k]: x (batch,
+ * height, width, depth), filter (height, width, depth / groups, output depth) -> (batch, height,
+ * width, output depth), the convolution of TensorFlow (cross-correlation). groups equal to depth is
+ * the depthwise convolution. Add a bias with mica_bias_add: it and an activation are computed in
+ * the same pass. options may be NULL. */
+MICA_API mica_value *mica_conv2d(
+    mica_value *x, mica_value *filter, const mica_conv2d_options *options);
+
+/* The transpose of mica_conv2d with these options (its gradient in x), also called deconvolution:
+ * x (batch, height, width, depth), filter (height, width, output depth / groups, depth) -> an image
+ * that mica_conv2d would take to x's shape, by default of (H - 1) * S + F rows for VALID, H * S for
+ * SAME, (H - 1) * S + F - P for EXPLICIT. Dumoulin and Visin, "A guide to convolution arithmetic",
+ * 2016. A filter that the stride does not divide makes a checkerboard and adds a warning to the
+ * graph (mica_graph_warning). options may be NULL. */
+MICA_API mica_value *mica_conv2d_transpose(
+    mica_value *x, mica_value *filter, const mica_conv2d_options *options);
+
+/* ---- pooling (src/op/pool.c) ---- */
+typedef struct mica_pool_options {
+    int64_t ksize[4];   /* batch, height, width, depth, as TensorFlow; those of batch and depth 1
+                           (or 0), of the others at least 1; a window reaches over 65535 at most */
+    int64_t strides[4]; /* 0: 1 */
+    int64_t dilations[4];
+    mica_padding padding;
+    int64_t pad[4]; /* MICA_EXPLICIT: top, bottom, left, right; smaller than the window's reach */
+    bool ceil;      /* MICA_EXPLICIT: ceil instead of floor in the number of windows; a last
+                       window that would begin behind the image is left out */
+    bool count_padding; /* mica_avg_pool: divide by the elements in the image and the padding; what
+                           `ceil` adds behind the padding never counts */
+} mica_pool_options;
+
+/* The largest number of each window; padding never wins. The gradient goes to the first of equal
+ * numbers. (batch, height, width, depth) -> the same with fewer rows and columns. */
+MICA_API mica_value *mica_max_pool(mica_value *x, const mica_pool_options *options);
+/* The mean of each window, of those elements that are inside the image. */
+MICA_API mica_value *mica_avg_pool(mica_value *x, const mica_pool_options *options);
+/* (batch, height, width, depth) -> (batch, depth): the mean over height and width. */
+MICA_API mica_value *mica_global_avg_pool(mica_value *x);
+
+/* ---- normalization ---- */
+typedef struct mica_batch_norm_options {
+    float epsilon;  /* 0: 1e-5 */
+    float momentum; /* what stays of the running statistics at each step; 0: 0.9 */
+    bool frozen;    /* use the running statistics while training too, and leave them as they are */
+} mica_batch_norm_options;
+
+/* gamma * (x - m) / sqrt(v + epsilon) + beta, each channel (the last axis) for itself: while
+ * training with the mean m and the (biased) variance v of the batch, which also move `mean` and
+ * `variance` (momentum * old + (1 - momentum) * new, the new variance unbiased, n - 1); otherwise
+ * with `mean` and `variance`. x (..., channels); the others (channels); mean and variance are
+ * parameters, which it freezes. Ioffe and Szegedy, 2015. options may be NULL. */
+MICA_API mica_value *mica_batch_norm(mica_value *x, mica_value *gamma, mica_value *beta,
+    mica_value *mean, mica_value *variance, const mica_batch_norm_options *options);
+
+/* gamma * (x - m) / sqrt(v + epsilon) + beta over the last axis of each sample; gamma and beta have
+ * its size. epsilon 0: 1e-5. Ba, Kiros, Hinton, 2016. */
+MICA_API mica_value *mica_layer_norm(
+    mica_value *x, mica_value *gamma, mica_value *beta, float epsilon);
+
+/* x_c / (bias + alpha * sum of x_d^2 for |d - c| <= radius)^beta over the last axis, as TensorFlow;
+ * all 0: 5, 1, 1, 0.5. Krizhevsky et al., "ImageNet classification", 2012, section 3.3, which is 2,
+ * 2, 1e-4, 0.75. options may be NULL. */
+typedef struct mica_lrn_options {
+    int64_t radius;
+    float bias, alpha, beta;
+} mica_lrn_options;
+MICA_API mica_value *mica_local_response_norm(mica_value *x, const mica_lrn_options *options);
+
+/* ---- images to other sizes ---- */
+typedef enum mica_pad_mode {
+    MICA_PAD_CONSTANT,
+    MICA_PAD_REFLECT,   /* c b | a b c | b a: less than the size on each side */
+    MICA_PAD_SYMMETRIC, /* b a | a b c | c b: at most the size on each side */
+    MICA_PAD_EDGE       /* a a | a b c | c c */
+} mica_pad_mode;
+
+/* before[i] and after[i] elements more in dimension i; `number` is for MICA_PAD_CONSTANT. */
+MICA_API mica_value *mica_pad(
+    mica_value *x, const int64_t *before, const int64_t *after, mica_pad_mode mode, float number);
+
+typedef enum mica_resize_method { MICA_NEAREST, MICA_BILINEAR } mica_resize_method;
+typedef enum mica_resize_grid {
+    MICA_HALF_PIXEL, /* source = (i + 0.5) * in / out - 0.5: TensorFlow's tf.image.resize, PyTorch's
+                        align_corners=False; nearest is floor((i + 0.5) * in / out) */
+    MICA_ALIGN_CORNERS, /* source = i * (in - 1) / (out - 1); nearest rounds halves up */
+    MICA_ASYMMETRIC     /* source = i * in / out, nearest rounds down */
+} mica_resize_grid;
+
+/* (batch, height, width, depth) -> (batch, new height, new width, depth). Bilinear does not widen
+ * its window when it shrinks (no antialiasing). Old times new height, and width, below 2^30. */
+MICA_API mica_value *mica_resize(
+    mica_value *x, int64_t height, int64_t width, mica_resize_method method, mica_resize_grid grid);
+
+/* (b, h, w, c) -> (b, h/s, w/s, s*s*c): the s x s pixels of a block behind each other in depth, row
+ * by row; and back. */
+MICA_API mica_value *mica_space_to_depth(mica_value *x, int64_t block);
+MICA_API mica_value *mica_depth_to_space(mica_value *x, int64_t block);
+
 /* ---- softmax and losses; the class axis is the last ---- */
 MICA_API mica_value *mica_softmax(mica_value *logits);
 MICA_API mica_value *mica_log_softmax(mica_value *logits);
@@ -53,8 +184,22 @@ MICA_API mica_value *mica_softmax_cross_entropy(mica_value *logits, mica_value *
  * differentiable in targets. */
 MICA_API mica_value *mica_sigmoid_cross_entropy(mica_value *logits, mica_value *targets);
 
-/* mean((a - b)^2) over everything: a scalar. */
+/* -t*log(p) - (1-t)*log(1-p), elementwise; probabilities p and targets t in 0..1, of the same
+ * shape. Each logarithm is at least -100, as in PyTorch. Not differentiable in targets. */
+MICA_API mica_value *mica_binary_cross_entropy(mica_value *probabilities, mica_value *targets);
+
+/* mean((a - b)^2) and mean(|a - b|) over everything: scalars. */
 MICA_API mica_value *mica_mean_squared_error(mica_value *a, mica_value *b);
+MICA_API mica_value *mica_mean_absolute_error(mica_value *a, mica_value *b);
+
+/* One-hot rows (..., classes) to (1 - amount) * row + amount / classes: Szegedy et al., "Rethinking
+ * the inception architecture", 2016. */
+MICA_API mica_value *mica_smooth_labels(mica_value *one_hot, float amount);
+
+/* The divergence from the unit normal of normals with `mean` and exp(log_variance), both (batch,
+ * n): (batch), -1/2 sum(1 + log_variance - mean^2 - exp(log_variance)). Kingma and Welling, 2014.
+ */
+MICA_API mica_value *mica_kl_divergence(mica_value *mean, mica_value *log_variance);
 
 /* 0.5 * beta * sum(w^2): a scalar, added to a loss. */
 MICA_API mica_value *mica_l2_penalty(mica_value *w, float beta);
@@ -74,6 +219,15 @@ MICA_API mica_value *mica_accuracy(mica_value *logits, mica_value *labels);
  * 0; when evaluating it passes through. Srivastava et al., "Dropout", 2014. The mask is Philox of
  * (step, node, element). */
 MICA_API mica_value *mica_dropout(mica_value *a, float keep_prob);
+
+/* Random numbers, when evaluating too, by Philox of (step, node, element): the same on every
+ * device, others after each update; runs between two updates repeat them. Normal: mean 0, deviation
+ * 1 (Box and Muller, 1958). Uniform: 0 <= u < 1. */
+MICA_API mica_value *mica_random_normal(mica_graph *graph, mica_shape shape);
+MICA_API mica_value *mica_random_uniform(mica_graph *graph, mica_shape shape);
+/* mean + exp(log_variance / 2) * random normal, of their shape: the reparameterization of Kingma
+ * and Welling, "Auto-encoding variational Bayes", 2014. */
+MICA_API mica_value *mica_gaussian_sample(mica_value *mean, mica_value *log_variance);
 
 /* ---- reductions over axes. count 0 with axes NULL: over all. keep: reduced axes stay as 1 ---- */
 MICA_API mica_value *mica_sum(mica_value *a, const int *axes, int count, bool keep);

@@ -1,5 +1,5 @@
 /* The dense (fully connected) layer and the activations. */
-#include <mica/nn.h>
+#include "nn/layer.h"
 
 #include "base/error.h"
 #include "graph/graph_impl.h"
@@ -16,55 +16,38 @@ mica_value *mica_activate(mica_value *x, mica_activation activation) {
         return mica_sigmoid(x);
     case MICA_TANH:
         return mica_tanh(x);
+    case MICA_LEAKY_RELU:
+        return mica_leaky_relu(x, 0.01f);
+    case MICA_ELU:
+        return mica_elu(x, 1);
+    case MICA_GELU:
+        return mica_gelu(x);
+    case MICA_SILU:
+        return mica_silu(x);
+    case MICA_HARD_SIGMOID:
+        return mica_hard_sigmoid(x, 1.0f / 6, 0.5f);
+    case MICA_HARD_SWISH:
+        return mica_hard_swish(x);
     }
     return mica_graph_failed(mica_value_graph(x),
         mica_fail(MICA_E_INVALID, "activation %d is not one of mica_activation", (int)activation));
 }
 
-static mica_init weight_init(const mica_dense_options *options, int64_t in, int64_t units) {
-    mica_init init = {.kind = MICA_INIT_GLOROT_UNIFORM};
-    if (options->init)
-        init = *options->init;
-    else if (options->activation == MICA_RELU)
-        init.kind = MICA_INIT_HE_NORMAL;
-    if (!init.fan_in)
-        init.fan_in = in;
-    if (!init.fan_out)
-        init.fan_out = units;
-    return init;
-}
-
 mica_value *mica_dense(
     mica_value *x, const char *name, int64_t units, const mica_dense_options *options) {
     static const mica_dense_options defaults;
-    if (!x)
+    mica_graph *graph = mica_layer_begin("dense", name, x, 2, "(batch, ..., features)");
+    if (!graph)
         return NULL;
     if (!options)
         options = &defaults;
-    mica_graph *graph = mica_value_graph(x);
-    if (!name || !*name)
-        return mica_graph_failed(graph, mica_fail(MICA_E_INVALID, "dense: the layer needs a name"));
     mica_shape shape = mica_value_shape(x);
-    char text[96];
-    if (shape.rank < 2 || mica_value_dtype(x) != MICA_F32)
-        return mica_graph_failed(
-            graph, mica_fail(MICA_E_INVALID,
-                       "dense %s: wanted float32 values (batch, ..., features), got %s %s", name,
-                       mica_value_dtype(x) == MICA_F32 ? "float32" : "int32",
-                       mica_shape_text(shape, text, sizeof text)));
-
     int64_t in = shape.dim[shape.rank - 1];
     mica_graph_set_scope(graph, name);
-    mica_value *weight =
-        mica_parameter(graph, "weight", MICA_SHAPE(in, units), weight_init(options, in, units));
-    mica_parameter_freeze(weight, options->frozen);
-    mica_value *y = mica_matmul(x, weight, NULL);
-    if (!options->no_bias) {
-        mica_value *bias = mica_parameter(graph, "bias", MICA_SHAPE(units), (mica_init){0});
-        mica_parameter_freeze(bias, options->frozen);
-        y = mica_bias_add(y, bias);
-    }
-    y = mica_activate(y, options->activation);
+    mica_value *weight = mica_layer_weight(graph, MICA_SHAPE(in, units), options->init,
+        options->activation, in, units, options->frozen);
+    mica_value *y = mica_layer_end(mica_matmul(x, weight, NULL), units, options->no_bias,
+        options->frozen, options->activation);
     mica_graph_set_scope(graph, NULL);
     return y;
 }

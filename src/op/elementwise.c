@@ -1,42 +1,19 @@
 /* elementwise: y[i] = f(a[i], b[i], ...), where inputs stretch to y's shape by NumPy's rule.
  *
  * A node holds a small program: each step applies a row of cl/elementwise_table.h to registers, the
- * inputs' or earlier steps'. Builders make programs of one step; fusion joins those of neighbours,
- * so that a chain reads its inputs once, writes its result once and keeps nothing between.
- *
- * Backward, with g the gradient of y: rows of the table again, as `derive` below says; then the sum
- * over the dimensions along which the input was stretched. */
-#include "op/elementwise.h"
+ * inputs' or earlier steps'. Fusion joins the programs of neighbours, so that a chain reads its
+ * inputs once, writes its result once and keeps nothing between. Knows no single function: the
+ * builders and gradients are in elementwise_functions.c. */
+#include "op/elementwise_program.h"
 
 #include "base/error.h"
-#include "cl/elementwise_table.h"
 #include "op/broadcast.h"
 #include "op/linear.h"
 
-#include <mica/ops.h>
 #include <stdio.h>
-#include <string.h>
 
 #define INPUTS_MOST MICA_ELEMENTWISE_INPUTS
 #define STEPS_MOST  MICA_ELEMENTWISE_STEPS
-
-/* ---- attributes ---- */
-
-typedef struct elementwise_step {
-    uint8_t row;
-    uint8_t operand[3]; /* registers: the inputs, then the results of earlier steps */
-    float immediate;
-} elementwise_step;
-
-typedef struct elementwise_attrs {
-    int n_steps;
-    bool bias; /* input 1 must be a vector of the last dimension's size */
-    elementwise_step steps[STEPS_MOST];
-} elementwise_attrs;
-
-#define ROW(number, name, operands, formula) ROW_##name = number,
-enum { MICA_ELEMENTWISE_ROWS(ROW) ROWS };
-#undef ROW
 
 static const struct {
     const char *name;
@@ -47,20 +24,16 @@ static const struct {
 #undef ROW
 };
 
-static elementwise_attrs one_step(int row, int operands, float immediate) {
-    elementwise_attrs made = {
-        .n_steps = 1, .steps = {{.row = (uint8_t)row, .immediate = immediate}}};
-    for (int i = 0; i < operands; i++)
-        made.steps[0].operand[i] = (uint8_t)i;
-    return made;
+int mica_elementwise_operands(int row) {
+    return rows[row].operands;
 }
 
 /* A broadcast is the program without steps. False for other operators. */
-static bool program_of(const mica_node *node, elementwise_attrs *out) {
+static bool program_of(const mica_node *node, mica_elementwise_attrs *out) {
     if (node->op == &mica_op_broadcast)
-        *out = (elementwise_attrs){0};
+        *out = (mica_elementwise_attrs){0};
     else if (node->op == &mica_op_elementwise)
-        *out = *(const elementwise_attrs *)node->attrs;
+        *out = *(const mica_elementwise_attrs *)node->attrs;
     else
         return false;
     return true;
@@ -71,7 +44,7 @@ const char *mica_elementwise_row_name(int row) {
 }
 
 static const char *describe(const mica_node *node, char *text, size_t size) {
-    const elementwise_attrs *attrs = node->attrs;
+    const mica_elementwise_attrs *attrs = node->attrs;
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < attrs->n_steps && used < size; i++)
@@ -83,7 +56,7 @@ static const char *describe(const mica_node *node, char *text, size_t size) {
 /* ---- infer ---- */
 
 static mica_status infer(mica_node *node) {
-    const elementwise_attrs *attrs = node->attrs;
+    const mica_elementwise_attrs *attrs = node->attrs;
     const char *name = rows[attrs->steps[0].row].name;
     mica_shape shape = node->in[0]->shape;
     char first[96], second[96];
@@ -108,69 +81,6 @@ static mica_status infer(mica_node *node) {
     }
     node->out[0]->shape = shape;
     return MICA_OK;
-}
-
-/* A node of one step. An input that one kernel cannot stretch on the fly is stretched first. */
-static mica_value *apply(int row, mica_value *a, mica_value *b, float immediate) {
-    mica_value *in[2] = {a, b};
-    int n_in = rows[row].operands;
-    elementwise_attrs attrs = one_step(row, n_in, immediate);
-    mica_shape shape;
-    if (n_in == 2 && a && b && mica_broadcast_shape(a->shape, b->shape, &shape))
-        for (int i = 0; i < 2; i++) {
-            mica_stretch stretch;
-            if (!mica_stretch_of(in[i]->shape, shape, &stretch))
-                in[i] = mica_broadcast(in[i], shape);
-        }
-    return mica_node_build(&mica_op_elementwise, &attrs, in, n_in);
-}
-
-/* ---- gradient ---- */
-
-/* dy/d(operand) times g, for a node of one step with inputs a, b and result y. NULL: none. */
-static mica_value *derive(const mica_node *node, int operand, mica_value *g) {
-    const elementwise_step *step = &((const elementwise_attrs *)node->attrs)->steps[0];
-    mica_value *a = node->in[0], *b = node->in[node->n_in - 1], *y = node->out[0];
-    switch (step->row) {
-    case ROW_add:
-        return g;
-    case ROW_sub:
-        return operand == 0 ? g : mica_neg(g);
-    case ROW_mul:
-        return mica_mul(g, operand == 0 ? b : a);
-    case ROW_div:
-        return operand == 0 ? mica_div(g, b) : mica_neg(mica_mul(g, mica_div(y, b)));
-    case ROW_scale:
-        return mica_scale(g, step->immediate);
-    case ROW_neg:
-        return mica_neg(g);
-    case ROW_square:
-        return mica_scale(mica_mul(g, a), 2);
-    case ROW_sqrt:
-        return mica_scale(mica_div(g, y), 0.5f);
-    case ROW_relu:
-        return apply(ROW_relu_grad, g, y, 0);
-    case ROW_sigmoid:
-        return apply(ROW_sigmoid_grad, g, y, 0);
-    case ROW_tanh:
-        return apply(ROW_tanh_grad, g, y, 0);
-    case ROW_exp:
-        return mica_mul(g, y);
-    case ROW_log:
-        return mica_div(g, a);
-    case ROW_sigmoid_cross_entropy:
-        return operand == 0 ? mica_mul(g, mica_sub(mica_sigmoid(a), b)) : NULL;
-    default:
-        return mica_graph_failed(
-            node->graph, mica_fail(MICA_E_UNSUPPORTED, "%s is itself a gradient and has none",
-                             rows[step->row].name));
-    }
-}
-
-static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
-    for (int i = 0; i < node->n_in; i++)
-        if (needs[i])
-            din[i] = mica_unbroadcast(derive(node, i, dout[0]), node->in[i]->shape);
 }
 
 /* ---- plan ---- */
@@ -203,7 +113,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     uint32_t width = traits->vector_width;
     mica_shape shape = node->out[0]->shape;
     int64_t whole = mica_shape_count(shape);
-    elementwise_attrs program;
+    mica_elementwise_attrs program;
     if (!program_of(node, &program))
         return mica_fail(MICA_E_INVALID, "%s has no elementwise program", node->op->name);
     mica_plan_launch_desc desc = {
@@ -232,7 +142,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     mica_constant_set(&desc.kernel, "MODES", modes);
     mica_constant_set(&desc.kernel, "STEPS", program.n_steps);
     for (int i = 0; i < STEPS_MOST; i++) {
-        const elementwise_step *step = &program.steps[i];
+        const mica_elementwise_step *step = &program.steps[i];
         mica_constant_set(&desc.kernel, step_names[i],
             step->row | step->operand[0] << 8 | step->operand[1] << 16 | step->operand[2] << 24);
         params.k[i] = step->immediate;
@@ -268,11 +178,11 @@ static int input_of(mica_value *value, mica_value **in, int *n_in) {
 
 /* Appends a program's steps, with its registers renamed: inputs by the map, results by where they
  * land. */
-static void append(elementwise_attrs *to, const elementwise_attrs *from, int own_inputs,
+static void append(mica_elementwise_attrs *to, const mica_elementwise_attrs *from, int own_inputs,
     const int *map, int n_in) {
     int base = n_in + to->n_steps;
     for (int i = 0; i < from->n_steps; i++) {
-        elementwise_step step = from->steps[i];
+        mica_elementwise_step step = from->steps[i];
         for (int k = 0; k < 3; k++) {
             int operand = step.operand[k];
             step.operand[k] =
@@ -285,7 +195,7 @@ static void append(elementwise_attrs *to, const elementwise_attrs *from, int own
 /* A producer that is smaller than the consumer's output is computed again for each element that it
  * stretches to: right for a scalar, and for a broadcast, which computes nothing. */
 mica_node *mica_elementwise_absorb(const mica_node *node, const mica_node *consumer, int at) {
-    elementwise_attrs first, second, both = {0};
+    mica_elementwise_attrs first, second, both = {0};
     if (!program_of(node, &first) || !program_of(consumer, &second))
         return NULL;
     const mica_value *between = consumer->in[at];
@@ -315,13 +225,13 @@ mica_node *mica_elementwise_absorb(const mica_node *node, const mica_node *consu
     return mica_node_fused(&mica_op_elementwise, &both, in, n_in, consumer);
 }
 
-static const elementwise_step *only_step(const mica_node *node) {
-    const elementwise_attrs *attrs = node->attrs;
+static const mica_elementwise_step *only_step(const mica_node *node) {
+    const mica_elementwise_attrs *attrs = node->attrs;
     return node->op == &mica_op_elementwise && attrs->n_steps == 1 ? &attrs->steps[0] : NULL;
 }
 
 bool mica_elementwise_is_bias(const mica_node *consumer, int at, mica_value **bias) {
-    const elementwise_step *step = only_step(consumer);
+    const mica_elementwise_step *step = only_step(consumer);
     if (!step || step->row != ROW_add || consumer->n_in != 2)
         return false;
     mica_value *other = consumer->in[1 - at];
@@ -336,96 +246,22 @@ bool mica_elementwise_is_bias(const mica_node *consumer, int at, mica_value **bi
 }
 
 int mica_elementwise_unary_row(const mica_node *consumer, int at, float *immediate) {
-    const elementwise_step *step = only_step(consumer);
+    const mica_elementwise_step *step = only_step(consumer);
     if (!step || at != 0 || rows[step->row].operands != 1)
         return -1;
     *immediate = step->immediate;
     return step->row;
 }
 
-/* ---- record and builders ---- */
+/* ---- record ---- */
 
 const mica_op mica_op_elementwise = {
     .name = "elementwise",
-    .attrs_size = sizeof(elementwise_attrs),
+    .attrs_size = sizeof(mica_elementwise_attrs),
     .infer = infer,
-    .grad = grad,
+    .grad = mica_elementwise_grad,
     .plan = mica_elementwise_plan,
     .in_place = in_place,
     .absorb = mica_elementwise_absorb,
     .describe = describe,
 };
-
-mica_value *mica_add(mica_value *a, mica_value *b) {
-    return apply(ROW_add, a, b, 0);
-}
-
-mica_value *mica_sub(mica_value *a, mica_value *b) {
-    return apply(ROW_sub, a, b, 0);
-}
-
-mica_value *mica_mul(mica_value *a, mica_value *b) {
-    return apply(ROW_mul, a, b, 0);
-}
-
-mica_value *mica_div(mica_value *a, mica_value *b) {
-    return apply(ROW_div, a, b, 0);
-}
-
-mica_value *mica_scale(mica_value *a, float factor) {
-    return apply(ROW_scale, a, NULL, factor);
-}
-
-mica_value *mica_square(mica_value *a) {
-    return apply(ROW_square, a, NULL, 0);
-}
-
-mica_value *mica_sqrt(mica_value *a) {
-    return apply(ROW_sqrt, a, NULL, 0);
-}
-
-mica_value *mica_neg(mica_value *a) {
-    return apply(ROW_neg, a, NULL, 0);
-}
-
-mica_value *mica_relu(mica_value *a) {
-    return apply(ROW_relu, a, NULL, 0);
-}
-
-mica_value *mica_sigmoid(mica_value *a) {
-    return apply(ROW_sigmoid, a, NULL, 0);
-}
-
-mica_value *mica_tanh(mica_value *a) {
-    return apply(ROW_tanh, a, NULL, 0);
-}
-
-mica_value *mica_exp(mica_value *a) {
-    return apply(ROW_exp, a, NULL, 0);
-}
-
-mica_value *mica_log(mica_value *a) {
-    return apply(ROW_log, a, NULL, 0);
-}
-
-mica_value *mica_div_or_zero(mica_value *a, mica_value *b) {
-    return apply(ROW_div_or_zero, a, b, 0);
-}
-
-mica_value *mica_bias_add(mica_value *a, mica_value *bias) {
-    elementwise_attrs attrs = one_step(ROW_add, 2, 0);
-    attrs.bias = true;
-    return mica_node_build(&mica_op_elementwise, &attrs, (mica_value *[]){a, bias}, 2);
-}
-
-mica_value *mica_sigmoid_cross_entropy(mica_value *logits, mica_value *targets) {
-    if (logits && targets && !mica_shape_equal(logits->shape, targets->shape)) {
-        char first[96], second[96];
-        return mica_graph_failed(mica_value_graph(logits),
-            mica_fail(MICA_E_INVALID,
-                "sigmoid_cross_entropy: logits of shape %s and targets of shape %s must be alike",
-                mica_shape_text(logits->shape, first, sizeof first),
-                mica_shape_text(targets->shape, second, sizeof second)));
-    }
-    return apply(ROW_sigmoid_cross_entropy, logits, targets, 0);
-}

@@ -19,6 +19,9 @@ int mica_elementwise_unary_row(const mica_node *consumer, int at, float *immedia
 /* "relu"; NULL if there is no such row. Static storage. */
 const char *mica_elementwise_row_name(int row);
 
+/* a + number. */
+mica_value *mica_shift(mica_value *a, float number);
+
 /* b == 0 ? 0 : a / b. Not differentiable. */
 mica_value *mica_div_or_zero(mica_value *a, mica_value *b);
 
