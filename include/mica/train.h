@@ -2,11 +2,13 @@
  *
  * A run is a folder: recipe.yaml (with every override applied), model.safetensors (the weights of
  * the best epoch), checkpoint.safetensors (everything that continuing needs), metrics.csv and
- * metrics.jsonl (a row an epoch), and pictures: curves.svg, confusion.svg, gradients.svg. Each file
- * is replaced whole or not at all, so a run that was killed can always be continued. */
+ * metrics.jsonl (a row an epoch), and pictures: curves.svg, gradients.svg, confusion.svg and .png,
+ * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png. Each file is
+ * replaced whole or not at all, so a run that was killed can always be continued. */
 #ifndef MICA_TRAIN_H
 #define MICA_TRAIN_H
 
+#include <mica/data.h>
 #include <mica/graph.h>
 
 #ifdef __cplusplus
@@ -18,6 +20,12 @@ extern "C" {
  * names what differs and leaves the model untouched. Blocking. */
 MICA_API mica_status mica_model_save(mica_model *model, const char *path);
 MICA_API mica_status mica_model_load(mica_model *model, const char *path);
+
+/* The same, or weights as PyTorch names and orders them: layer/weight is layer.weight, a filter (out,
+ * in, height, width), a dense weight (out, in). Tensors called num_batches_tracked are passed over.
+ * What a dense layer expects of a flattened image is not reordered: PyTorch flattens channels first.
+ */
+MICA_API mica_status mica_model_import(mica_model *model, const char *path);
 
 /* One number that was measured: "train_loss", "validation_accuracy", "test_loss", ... In a network
  * with several losses those of one head are prefixed by its name: "relu_test_accuracy". */
@@ -44,8 +52,12 @@ typedef struct mica_train_progress {
     double samples_per_s;       /* 0 before it is known */
     double seconds_left;        /* until the last epoch is done; negative before it is known */
     double seconds;             /* since the run began, earlier sessions included */
+    const char *const *notes;   /* what works, but hardly as meant (mica_graph_warning) */
+    size_t n_notes;
     const mica_metric *metrics; /* the last finished epoch's; 0 of them before the first */
     size_t n_metrics;
+    const char *const *skipped; /* pictures left out of the data sets: "PATH: why" */
+    size_t n_skipped;
 } mica_train_progress;
 
 typedef struct mica_train_options {
@@ -74,6 +86,7 @@ typedef struct mica_train_result {
     uint64_t steps;
     double seconds;
     double samples_per_s; /* of this session's training steps; 0 if there were none */
+    double data_wait;     /* the part of their time that they waited for samples, 0 to 1 */
     const mica_metric *metrics;
     size_t n_metrics;
 } mica_train_result;
@@ -101,12 +114,19 @@ typedef struct mica_run mica_run;
 
 /* Opens a run's folder with the weights of its best epoch. device as for mica_device_open. */
 MICA_API mica_status mica_run_open(const char *folder, const char *device, mica_run **run);
+
+/* Opens a recipe with weights from a file, which mica_model_import reads. overrides as in
+ * mica_train_options. */
+MICA_API mica_status mica_run_open_recipe(const char *recipe, const char *const *overrides,
+    size_t n_overrides, const char *weights, const char *device, mica_run **run);
 MICA_API void mica_run_destroy(mica_run **run);
 
 typedef struct mica_run_info {
     const char *name;               /* the recipe's */
     const char *device;             /* "opencl:0 (name of the device)" */
     mica_shape sample;              /* what one prediction takes */
+    float white;                    /* the number of a white pixel in the data, before they are
+                                       normalized */
     int64_t classes;                /* 0 if it is not a classifier */
     const char *const *class_names; /* `classes` of them */
 } mica_run_info;
@@ -114,21 +134,55 @@ typedef struct mica_run_info {
 /* Lives as long as the run. */
 MICA_API const mica_run_info *mica_run_get_info(const mica_run *run);
 
+/* The run's data sets, those of its recipe; any may be NULL, and is set to NULL where there is none.
+ * data as in mica_train_options. Destroy them. */
+MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_dataset **train,
+    mica_dataset **validation, mica_dataset **test);
+
 /* The probability of each class for one sample of info->sample, already scaled as the recipe's data
  * are. In a network with several losses: of the first. */
 MICA_API mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
 
-/* The same for a PNG file: turned grey, its centre square cut out and resized to the sample's
- * height and width, scaled (and inverted, if the recipe says so) as the recipe's data. */
-MICA_API mica_status mica_run_predict_png(
+/* Makes a PNG or JPEG file a sample of info->sample: its largest centred part of the sample's
+ * proportions resized to the sample's height and width, grey where that has one channel, scaled and
+ * normalized (and inverted, if the recipe says so) as the recipe's data. */
+MICA_API mica_status mica_run_read_image(
+    mica_run *run, const char *path, float *sample, size_t n_sample);
+
+/* Both in one call. */
+MICA_API mica_status mica_run_predict_image(
     mica_run *run, const char *path, float *probabilities, size_t n_classes);
+
+/* The shape of what a layer gives for one sample. NULL, in an autoencoder: the layer of its code
+ * (the recipe's key `code`); otherwise MICA_E_INVALID. */
+MICA_API mica_status mica_run_layer_shape(mica_run *run, const char *layer, mica_shape *shape);
+
+/* What a layer (as above) gives for samples (count, sample...): codes (count, shape...), n_codes
+ * numbers in all. */
+MICA_API mica_status mica_run_encode(mica_run *run, const char *layer, const float *samples,
+    int64_t count, float *codes, size_t n_codes);
+
+/* Draws numbers from the unit normal and decodes them, with an autoencoder that has a gaussian layer
+ * (others are MICA_E_UNSUPPORTED): samples (count, info->sample...) in the data's own numbers, scaled
+ * but not normalized. The same seed gives the same samples. */
+MICA_API mica_status mica_run_sample(
+    mica_run *run, uint64_t seed, int64_t count, float *samples, size_t n_samples);
 
 /* How one head of a network does on a data set. */
 typedef struct mica_evaluation {
-    const char *head;         /* "" where there is only one */
-    double loss;              /* mean over the samples */
-    double accuracy;          /* NaN if it is not a classifier */
+    const char *head;            /* "" where there is only one */
+    double loss;                 /* mean over the samples */
+    double weight;               /* of the loss in the sum that training minimizes */
+    double accuracy;             /* NaN if it is not a classifier */
+    double reconstruction_error; /* mean squared difference from the input; NaN where that is not
+                                    the target */
+    /* What upsampling left in reconstructions (images), NaN unless the recipe asks for it.
+     * checkerboard: their power at the frequencies of the stride that the input does not explain,
+     * over the input's power there; 0 for none. border: the mean squared difference from the input in
+     * the outermost pixels, as many as the stride, over that inside; 1 where the border is as good.
+     */
+    double checkerboard, border;
     int64_t classes;          /* 0 if it is not a classifier */
     const int64_t *confusion; /* (classes, classes): samples of the row's class that were taken
                                  for the column's; NULL above 1,000 classes */

@@ -1,18 +1,19 @@
 /* `mica bench`: the reference workloads, in time a training step, and matrix products. */
-#include "cli/cli.h"
+#include "cli/bench.h"
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/cli.h"
 #include "cli/measure.h"
-
-#include <mica/nn.h>
+#include "cli/workloads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char help_start[] =
-    "usage: mica bench [--device D] [--steps N] [--matmul] [--json] [WORKLOAD...]\n"
+    "usage: mica bench [--device D] [--steps N] [--matmul | --conv | --peak] [--json]\n"
+    "                  [WORKLOAD...]\n"
     "\n"
     "Measures training steps of the reference workloads (all, if none is named) on random data\n"
     "that is already on the device: forward, backward and SGD, float32. The time is the median\n"
@@ -23,61 +24,21 @@ static const char help_end[] =
     "  --device D   opencl:0, vulkan:0, a part of a name, gpu, cpu or auto (the default)\n"
     "  --steps N    so many steps instead of about four seconds\n"
     "  --matmul     instead, products of square matrices\n"
-    "  --json       one JSON object a workload or product, each on a line\n"
+    "  --conv       instead, the convolutions of cifar_cnn, batch 128, in their three passes,\n"
+    "               and what part of the peak they reach; the best of about 0.6 seconds\n"
+    "  --peak       instead, the device's rate of float32 multiply-adds\n"
+    "  --json       one JSON object a workload, product or pass, each on a line\n"
     "  --help       this text\n";
 
-enum { STEPS_MIN = 5, STEPS_MAX = 100000, WARM_UP = 3 };
+enum { STEPS_MIN = 5, STEPS_MAX = 100000, WARM_UP = 3, WORKLOADS_MOST = 32 };
 static const double seconds_wanted = 4;
-
-/* ---- workloads ---- */
-
-/* A network that is built for measuring. */
-typedef struct network {
-    mica_value *input, *label, *loss;
-    int32_t classes;
-} network;
-
-static void classifier(network *net, mica_graph *graph, int64_t batch, int64_t features) {
-    net->classes = 10;
-    net->input = mica_input(graph, "input", MICA_F32, MICA_SHAPE(batch, features));
-    net->label = mica_input(graph, "label", MICA_I32, MICA_SHAPE(batch));
-}
-
-static void set_loss(network *net, mica_value *logits) {
-    net->loss = mica_mean(mica_softmax_cross_entropy(logits, net->label), NULL, 0, false);
-}
-
-static void build_softmax(network *net, mica_graph *graph, int64_t batch) {
-    classifier(net, graph, batch, 784);
-    set_loss(net, mica_dense(net->input, "scores", 10, NULL));
-}
-
-static void build_mlp(network *net, mica_graph *graph, int64_t batch) {
-    const mica_dense_options relu = {.activation = MICA_RELU};
-    classifier(net, graph, batch, 784);
-    mica_value *x = mica_dense(net->input, "hidden1", 256, &relu);
-    x = mica_dense(mica_dropout(x, 0.5f), "hidden2", 128, &relu);
-    set_loss(net, mica_dense(mica_dropout(x, 0.5f), "scores", 10, NULL));
-}
-
-static const struct workload {
-    const char *name;
-    int64_t batch;
-    void (*build)(network *net, mica_graph *graph, int64_t batch);
-    const char *help;
-} workloads[] = {
-    {"softmax", 128, build_softmax, "dense 784-10"},
-    {"mlp", 128, build_mlp, "dense 784-256-128-10, ReLU, dropout 0.5 after each hidden layer"},
-};
-
-enum { COUNT = sizeof workloads / sizeof *workloads };
 
 /* ---- measuring ---- */
 
 typedef struct request {
     mica_device *device;
     int64_t steps; /* 0: about four seconds */
-    bool json, matmul;
+    bool json, matmul, conv, peak;
 } request;
 
 static mica_status step(mica_device *device, mica_program *program) {
@@ -113,21 +74,21 @@ static mica_status measure(const request *asked, mica_program *program, double *
     return status;
 }
 
-static int report(const request *asked, const struct workload *workload, double median) {
+static int report(const request *asked, const mica_workload *workload, double median) {
     const mica_device_info *info = mica_device_get_info(asked->device);
     double milliseconds = median * 1e3, rate = (double)workload->batch / median;
     if (asked->json)
         return mica_cli_json(json_pack("{s:s, s:I, s:f, s:f, s:s, s:s}", "workload", workload->name,
             "batch", (json_int_t)workload->batch, "ms_per_step", milliseconds, "samples_per_s",
             rate, "device", info->id, "device_name", info->name));
-    printf("%-12s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
+    printf("%-16s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
         rate);
     return 0;
 }
 
 static mica_status run(
-    const request *asked, const struct workload *workload, mica_graph *graph, double *median) {
-    network net;
+    const request *asked, const mica_workload *workload, mica_graph *graph, double *median) {
+    mica_workload_network net = {0};
     workload->build(&net, graph, workload->batch);
     mica_model *model = NULL;
     mica_program *program = NULL;
@@ -137,7 +98,7 @@ static mica_status run(
     mica_status status = mica_program_create(model, &options, &program);
     if (status == MICA_OK)
         status = mica_cli_random_floats(program, net.input);
-    if (status == MICA_OK)
+    if (status == MICA_OK && net.label)
         status = mica_cli_random_labels(program, net.label, net.classes);
     if (status == MICA_OK)
         status = measure(asked, program, median);
@@ -146,7 +107,7 @@ static mica_status run(
     return status;
 }
 
-static int bench(const request *asked, const struct workload *workload) {
+static int bench(const request *asked, const mica_workload *workload) {
     mica_graph *graph = NULL;
     double median = 0;
     mica_status status = mica_graph_create(&graph);
@@ -160,21 +121,21 @@ static int bench(const request *asked, const struct workload *workload) {
 
 static int help(void) {
     fputs(help_start, stdout);
-    for (size_t i = 0; i < COUNT; i++)
-        printf("  %-12s batch %lld: %s\n", workloads[i].name, (long long)workloads[i].batch,
-            workloads[i].help);
+    for (size_t i = 0; i < mica_workload_count; i++)
+        printf("  %-16s batch %lld: %s\n", mica_workloads[i].name,
+            (long long)mica_workloads[i].batch, mica_workloads[i].help);
     fputs(help_end, stdout);
     return 0;
 }
 
-static const struct workload *find(const char *name) {
-    const char *names[COUNT];
-    for (size_t i = 0; i < COUNT; i++) {
-        names[i] = workloads[i].name;
+static const mica_workload *find(const char *name) {
+    const char *names[WORKLOADS_MOST];
+    for (size_t i = 0; i < mica_workload_count; i++) {
+        names[i] = mica_workloads[i].name;
         if (!strcmp(name, names[i]))
-            return &workloads[i];
+            return &mica_workloads[i];
     }
-    const char *near = mica_nearest(name, names, COUNT);
+    const char *near = mica_nearest(name, names, mica_workload_count);
     mica_cli_usage(near ? "bench: unknown workload %s; did you mean %s?"
                         : "bench: unknown workload %s; mica bench --help lists them",
         name, near);
@@ -202,17 +163,21 @@ static int bench_products(const request *asked) {
 static int bench_workloads(const request *asked, char **names, int n_names) {
     int code = 0;
     if (!asked->json)
-        printf("%-12s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
-    for (int i = 0; i < (n_names ? n_names : COUNT) && !code; i++) {
-        code = bench(asked, n_names ? find(names[i]) : &workloads[i]);
+        printf("%-16s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
+    for (int i = 0; i < (n_names ? n_names : (int)mica_workload_count) && !code; i++) {
+        code = bench(asked, n_names ? find(names[i]) : &mica_workloads[i]);
         fflush(stdout);
     }
     return code;
 }
 
 static int bench_all(request *asked, const char *device, char **names, int n_names) {
-    if (asked->matmul && n_names)
-        return mica_cli_usage("bench: --matmul takes no workloads");
+    if (asked->matmul + asked->conv + asked->peak > 1)
+        return mica_cli_usage("bench: --matmul, --conv and --peak exclude each other");
+    if ((asked->matmul || asked->conv || asked->peak) && n_names)
+        return mica_cli_usage("bench: %s takes no workloads", asked->matmul ? "--matmul"
+                                                              : asked->conv ? "--conv"
+                                                                            : "--peak");
     for (int i = 0; i < n_names; i++)
         if (!find(names[i]))
             return 2;
@@ -222,7 +187,10 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
     const mica_device_info *info = mica_device_get_info(asked->device);
     if (!asked->json)
         printf("%s (%s)\n", info->id, info->name);
-    int code = asked->matmul ? bench_products(asked) : bench_workloads(asked, names, n_names);
+    int code = asked->matmul ? bench_products(asked)
+               : asked->conv ? mica_cli_bench_conv(asked->device, asked->json)
+               : asked->peak ? mica_cli_bench_peak(asked->device, asked->json)
+                             : bench_workloads(asked, names, n_names);
     mica_device_destroy(&asked->device);
     return code;
 }
@@ -230,7 +198,8 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
 int mica_cli_bench(int argc, char **argv) {
     static const struct option options[] = {{"device", required_argument, NULL, 'd'},
         {"steps", required_argument, NULL, 'n'}, {"json", no_argument, NULL, 'j'},
-        {"matmul", no_argument, NULL, 'm'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+        {"matmul", no_argument, NULL, 'm'}, {"conv", no_argument, NULL, 'c'},
+        {"peak", no_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
     request asked = {0};
     const char *device = NULL;
     for (int letter; (letter = mica_cli_option(argc, argv, "h", options)) != -1;) {
@@ -243,6 +212,10 @@ int mica_cli_bench(int argc, char **argv) {
             asked.json = true;
         else if (letter == 'm')
             asked.matmul = true;
+        else if (letter == 'c')
+            asked.conv = true;
+        else if (letter == 'p')
+            asked.peak = true;
         else
             return letter == 'h' ? help() : 2;
     }

@@ -88,6 +88,11 @@ bool mica_cli_integer(
     return true;
 }
 
+bool mica_cli_ends(const char *name, const char *with) {
+    size_t n = strlen(name), m = strlen(with);
+    return n > m && !strcmp(name + n - m, with);
+}
+
 char *mica_cli_recipe_path(const char *path) {
     struct stat about;
     if (!stat(path, &about) && S_ISDIR(about.st_mode))

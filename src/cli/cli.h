@@ -14,8 +14,11 @@
 int mica_cli_train(int argc, char **argv);
 int mica_cli_eval(int argc, char **argv);
 int mica_cli_predict(int argc, char **argv);
+int mica_cli_sample(int argc, char **argv);
+int mica_cli_encode(int argc, char **argv);
 int mica_cli_summary(int argc, char **argv);
 int mica_cli_plan(int argc, char **argv);
+int mica_cli_fetch(int argc, char **argv);
 int mica_cli_devices(int argc, char **argv);
 int mica_cli_check(int argc, char **argv);
 int mica_cli_bench(int argc, char **argv);
@@ -37,6 +40,9 @@ int mica_cli_option(int argc, char **argv, const char *letters, const struct opt
  * false: then exit with 2. */
 bool mica_cli_integer(
     const char *option, const char *text, int64_t min, int64_t max, int64_t *number);
+
+/* Whether a file's name ends so. */
+bool mica_cli_ends(const char *name, const char *with);
 
 /* The recipe's file of RECIPE|RUN: the path itself, or recipe.yaml in a folder. Free with free();
  * NULL when memory runs out. */

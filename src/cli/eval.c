@@ -1,6 +1,9 @@
 /* `mica eval`: how a run's best weights do on the test set. */
 #include "cli/cli.h"
 
+#include "base/mem.h"
+#include "train/evaluate.h"
+
 #include <mica/train.h>
 
 #include <inttypes.h>
@@ -11,23 +14,31 @@
 
 static const char help[] =
     "usage: mica eval RUN [--device D] [--data DIR] [--json]\n"
+    "       mica eval RECIPE --weights FILE [--set KEY=VALUE]... ...\n"
     "\n"
-    "Measures the best weights of a run's folder on the test set: loss, accuracy, and how each class\n"
-    "does. Writes confusion.svg into the folder.\n"
+    "Measures the best weights of a run's folder on the test set: loss, and accuracy and how each\n"
+    "class does, or how far reconstructions are from the samples. Draws the confusion matrix and the\n"
+    "gravest mistakes into the folder.\n"
     "\n"
-    "  --device D   as 'mica devices' names it (default: auto)\n"
-    "  --data DIR   where data sets lie (default: $MICA_DATA,\n"
-    "               ~/.cache/mica/data, or ../shared/data)\n"
-    "  --json       one JSON object, the last line on stdout\n";
+    "  --device D       as 'mica devices' names it (default: auto)\n"
+    "  --data DIR       where data sets lie (default: $MICA_DATA,\n"
+    "                   ~/.cache/mica/data, or ../shared/data)\n"
+    "  --weights FILE   of a recipe that was not trained here: Mica's or PyTorch's safetensors;\n"
+    "                   draws nothing\n"
+    "  --set KEY=VALUE  with --weights: changes a key of the recipe\n"
+    "  --json           one JSON object, the last line on stdout\n";
 
 typedef struct arguments {
-    const char *run, *device, *data;
+    const char *run, *device, *data, *weights;
+    const char **overrides; /* owned array; its strings are argv's */
+    size_t n_overrides;
     bool json;
 } arguments;
 
 static int parse(int argc, char **argv, arguments *a) {
     static const struct option longs[] = {{"device", required_argument, NULL, 'd'},
-        {"data", required_argument, NULL, 'D'}, {"json", no_argument, NULL, 'j'},
+        {"data", required_argument, NULL, 'D'}, {"weights", required_argument, NULL, 'w'},
+        {"set", required_argument, NULL, 'S'}, {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'}, {0}};
     for (int c; (c = mica_cli_option(argc, argv, "h", longs)) != -1;) {
         switch (c) {
@@ -36,6 +47,12 @@ static int parse(int argc, char **argv, arguments *a) {
             break;
         case 'D':
             a->data = optarg;
+            break;
+        case 'w':
+            a->weights = optarg;
+            break;
+        case 'S':
+            a->overrides[a->n_overrides++] = optarg;
             break;
         case 'j':
             a->json = true;
@@ -48,6 +65,8 @@ static int parse(int argc, char **argv, arguments *a) {
     }
     if (optind != argc - 1)
         return mica_cli_usage("eval: expected one RUN; see mica eval --help");
+    if (a->n_overrides && !a->weights)
+        return mica_cli_usage("eval: --set goes with --weights: a run has its recipe");
     a->run = argv[optind];
     return 0;
 }
@@ -67,15 +86,7 @@ static double ratio(int64_t part, int64_t whole) {
     return whole ? (double)part / (double)whole : NAN;
 }
 
-static void print_head(const mica_evaluation *head, const char *const *names) {
-    if (*head->head)
-        printf("%s\n", head->head);
-    printf("test_loss      %.4f\n", head->loss);
-    if (!head->classes)
-        return;
-    printf("test_accuracy  %.4f\n", head->accuracy);
-    if (!head->confusion)
-        return;
+static void print_classes(const mica_evaluation *head, const char *const *names) {
     printf("\n%-20s %8s %8s %10s\n", "class", "samples", "recall", "precision");
     for (int64_t i = 0; i < head->classes; i++) {
         int64_t count, right, taken;
@@ -95,11 +106,31 @@ static void print_head(const mica_evaluation *head, const char *const *names) {
     printf("\n");
 }
 
+static bool is_measured(const mica_measure *measure, const mica_evaluation *head) {
+    return !isnan(mica_measure_get(measure, head));
+}
+
+/* The names stand in a column as wide as the widest. */
+static void print_head(const mica_evaluation *head, const char *const *names) {
+    int width = (int)strlen("loss");
+    for (const mica_measure *m = mica_measures; m->name; m++)
+        if (is_measured(m, head) && (int)strlen(m->name) > width)
+            width = (int)strlen(m->name);
+    if (*head->head)
+        printf("%s\n", head->head);
+    printf("test_%-*s  %.4f\n", width, "loss", head->loss);
+    for (const mica_measure *m = mica_measures; m->name; m++)
+        if (is_measured(m, head))
+            printf("test_%-*s  %.4f\n", width, m->name, mica_measure_get(m, head));
+    if (head->confusion)
+        print_classes(head, names);
+}
+
 static json_t *head_json(const mica_evaluation *head, const char *const *names) {
     json_t *object = json_pack("{s:s, s:o}", "head", head->head, "loss", mica_cli_real(head->loss));
-    if (!head->classes)
-        return object;
-    json_object_set_new(object, "accuracy", mica_cli_real(head->accuracy));
+    for (const mica_measure *m = mica_measures; m->name; m++)
+        if (is_measured(m, head))
+            json_object_set_new(object, m->name, mica_cli_real(mica_measure_get(m, head)));
     if (!head->confusion)
         return object;
     json_t *classes = json_array(), *confusion = json_array();
@@ -128,9 +159,19 @@ static int print_json(
     for (size_t i = 0; i < n_heads; i++)
         json_array_append_new(list,
             head_json(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL));
-    if (n_heads == 1) {
-        json_object_set_new(object, "test_loss", mica_cli_real(heads[0].loss));
-        json_object_set_new(object, "test_accuracy", mica_cli_real(heads[0].accuracy));
+    json_object_set_new(object, "test_loss", mica_cli_real(mica_total_loss(heads, n_heads)));
+    char name[128];
+    for (size_t i = 0; i < n_heads; i++) {
+        const char *head = heads[i].head, *line = *head ? "_" : "";
+        if (*head) {
+            snprintf(name, sizeof name, "%s_test_loss", head);
+            json_object_set_new(object, name, mica_cli_real(heads[i].loss));
+        }
+        for (const mica_measure *m = mica_measures; m->name; m++)
+            if (is_measured(m, &heads[i])) {
+                snprintf(name, sizeof name, "%s%stest_%s", head, line, m->name);
+                json_object_set_new(object, name, mica_cli_real(mica_measure_get(m, &heads[i])));
+            }
     }
     json_object_set_new(object, "samples", json_integer(samples));
     json_object_set_new(object, "device", json_string(info->device));
@@ -139,6 +180,8 @@ static int print_json(
 }
 
 static int print_text(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads) {
+    if (n_heads > 1)
+        printf("test_loss  %.4f\n", mica_total_loss(heads, n_heads));
     for (size_t i = 0; i < n_heads; i++)
         print_head(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL);
     return 0;
@@ -155,16 +198,26 @@ static int evaluate(const arguments *a, mica_run *run) {
     return a->json ? print_json(info, heads, n_heads, samples) : print_text(info, heads, n_heads);
 }
 
-int mica_cli_eval(int argc, char **argv) {
-    arguments a = {.data = getenv("MICA_DATA")};
-    int code = parse(argc, argv, &a);
-    if (code == -1)
-        return fputs(help, stdout) < 0;
-    if (code)
-        return code;
+static int open_and_evaluate(const arguments *a) {
     mica_run *run = NULL;
-    mica_status status = mica_run_open(a.run, a.device, &run);
-    code = status == MICA_OK ? evaluate(&a, run) : mica_cli_fail(status);
+    mica_status status = a->weights ? mica_run_open_recipe(a->run, a->overrides, a->n_overrides,
+                                          a->weights, a->device, &run)
+                                    : mica_run_open(a->run, a->device, &run);
+    int code = status == MICA_OK ? evaluate(a, run) : mica_cli_fail(status);
     mica_run_destroy(&run);
+    return code;
+}
+
+int mica_cli_eval(int argc, char **argv) {
+    arguments a = {
+        .data = getenv("MICA_DATA"),
+        .overrides = mica_alloc((size_t)argc, sizeof *a.overrides),
+    };
+    int code = a.overrides ? parse(argc, argv, &a) : mica_cli_fail(MICA_E_MEMORY);
+    if (code == -1)
+        code = fputs(help, stdout) < 0;
+    else if (!code)
+        code = open_and_evaluate(&a);
+    free(a.overrides);
     return code;
 }

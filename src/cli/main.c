@@ -18,10 +18,13 @@ static const struct {
     {"train", mica_cli_train, "a recipe becomes a trained network: a run"},
     {"eval", mica_cli_eval, "how a run does on the test set"},
     {"predict", mica_cli_predict, "what a run sees in pictures"},
+    {"sample", mica_cli_sample, "what a variational autoencoder makes up"},
+    {"encode", mica_cli_encode, "what a layer of a run gives, as an array"},
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
     {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
     {"bench", mica_cli_bench, "the time of reference workloads"},
     {"check", mica_cli_check, "every kernel against a reference: is it safe to train here?"},
+    {"fetch", mica_cli_fetch, "gets a published data set"},
     {"devices", mica_cli_devices, "the devices of this machine"},
 };
 

@@ -69,9 +69,12 @@ static mica_status prepare(const request *asked, planned *p) {
     return mica_program_create(p->model, &options, &p->program);
 }
 
+/* The labels that every head knows. */
 static int64_t classes(const mica_network *network) {
     int64_t fewest = INT32_MAX;
     for (size_t i = 0; i < network->n_heads; i++) {
+        if (!network->heads[i].prediction)
+            continue;
         int64_t units = mica_value_shape(network->heads[i].logits).dim[1];
         if (units < 2)
             units = 2;
@@ -82,7 +85,9 @@ static int64_t classes(const mica_network *network) {
 
 static mica_status measure(planned *p) {
     MICA_TRY(mica_cli_random_floats(p->program, p->network->input));
-    MICA_TRY(mica_cli_random_labels(p->program, p->network->label, (int32_t)classes(p->network)));
+    if (p->network->label)
+        MICA_TRY(
+            mica_cli_random_labels(p->program, p->network->label, (int32_t)classes(p->network)));
     for (int run = -WARM_UP; run < RUNS; run++) {
         MICA_TRY(mica_program_run(p->program));
         MICA_TRY(mica_device_wait(p->device));

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 
 static const char help[] =
-    "usage: mica predict RUN IMAGE.png... [--top N] [--device D] [--json]\n"
+    "usage: mica predict RUN IMAGE... [--top N] [--device D] [--json]\n"
     "\n"
-    "Names the classes of pictures by the best weights of a run's folder, with probabilities. Each\n"
-    "picture is turned grey, its centre square is cut out and resized as the network takes it, and\n"
-    "it is inverted if the recipe says so.\n"
+    "Names the classes of pictures, PNG or JPEG, by the best weights of a run's folder, with\n"
+    "probabilities. The largest centred part of the network's proportions is resized to its input,\n"
+    "grey where that has one channel, and inverted if the recipe says so.\n"
     "\n"
     "  --top N      the N most likely classes (default: 3)\n"
     "  --device D   as 'mica devices' names it (default: auto)\n"
@@ -91,7 +91,7 @@ static int predict(const arguments *a, mica_run *run) {
     json_t *images = json_array();
     mica_status status = probabilities ? MICA_OK : MICA_E_MEMORY;
     for (int i = 0; i < a->n_images && status == MICA_OK; i++) {
-        status = mica_run_predict_png(run, a->images[i], probabilities, classes);
+        status = mica_run_predict_image(run, a->images[i], probabilities, classes);
         if (status == MICA_OK)
             json_array_append_new(images, report(a, info, a->images[i], probabilities));
     }

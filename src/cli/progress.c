@@ -11,6 +11,7 @@
 #define LIVE_SECONDS  0.1  /* between drawings of the live line */
 #define EPOCH_SECONDS 1.0  /* between plain lines at the ends of epochs */
 #define PLAIN_SECONDS 30.0 /* between plain lines inside an epoch */
+#define SKIPPED_SHOWN 10   /* pictures that are named */
 #define BAR_MIN       5
 #define BAR_MAX       20
 
@@ -118,6 +119,12 @@ static void show_plain(const mica_train_progress *p) {
 }
 
 static void show_start(const mica_train_progress *p) {
+    for (size_t i = 0; i < p->n_notes; i++)
+        fprintf(stderr, "note: %s\n", p->notes[i]);
+    for (size_t i = 0; i < p->n_skipped && i < SKIPPED_SHOWN; i++)
+        fprintf(stderr, "left out: %s\n", p->skipped[i]);
+    if (p->n_skipped > SKIPPED_SHOWN)
+        fprintf(stderr, "left out: %zu more\n", p->n_skipped - SKIPPED_SHOWN);
     fprintf(stderr, "training on %s in %s", p->device, p->out);
     if (p->epoch > p->epochs)
         fprintf(stderr, ", whose %" PRId64 " epochs are done", p->epochs);

@@ -122,6 +122,8 @@ static int summarize(
     if (status == MICA_OK)
         status = mica_recipe_build(recipe, 1, &network);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
+    for (size_t i = 0; status == MICA_OK && mica_graph_warning(network->graph, i); i++)
+        fprintf(stderr, "note: %s\n", mica_graph_warning(network->graph, i));
     if (status == MICA_OK && json)
         code = mica_cli_json(make_json(recipe->name, network));
     else if (status == MICA_OK)

@@ -15,12 +15,13 @@
 
 static const char help[] =
     "usage: mica train RECIPE [--device D] [--data DIR] [--out DIR] [--seed N] [--set KEY=VALUE]...\n"
-    "                  [--resume] [--json]\n"
+    "                  [--resume] [--strict] [--json]\n"
     "\n"
     "Trains the network of a recipe and keeps it in a folder: recipe.yaml, model.safetensors (the\n"
     "best weights), checkpoint.safetensors, metrics.csv, metrics.jsonl and pictures (curves.svg,\n"
-    "confusion.svg, gradients.svg). Ctrl-C saves and ends; --resume goes on as if nothing had\n"
-    "happened, after a kill too. RECIPE may be a run's folder.\n"
+    "gradients.svg, confusion.svg and .png, filters.png, mistakes.png; of autoencoders\n"
+    "reconstructions.png, walk.png, samples.png). Ctrl-C saves and ends; --resume goes on as if\n"
+    "nothing had happened, after a kill too. RECIPE may be a run's folder.\n"
     "\n"
     "  --device D             as 'mica devices' names it (default: auto)\n"
     "  --data DIR             where data sets lie (default: $MICA_DATA,\n"
@@ -29,6 +30,7 @@ static const char help[] =
     "  --seed N               of everything random (default: the recipe's)\n"
     "  --set KEY=VALUE        changes a key of the recipe: --set optimizer.learning_rate=0.1\n"
     "  --resume               continue the run in --out, or the last one of this recipe and seed\n"
+    "  --strict               a picture that cannot be read is an error, not only left out\n"
     "  --checkpoint-seconds S how often to save inside an epoch (default: 30)\n"
     "  --json                 the results as one JSON object, the last line on stdout\n";
 
@@ -56,6 +58,7 @@ static int print_json(const mica_train_result *result) {
     json_object_set_new(object, "steps", json_integer((json_int_t)result->steps));
     json_object_set_new(object, "seconds", json_real(result->seconds));
     json_object_set_new(object, "samples_per_s", json_real(result->samples_per_s));
+    json_object_set_new(object, "data_wait", json_real(result->data_wait));
     json_object_set_new(object, "device", json_string(result->device));
     json_object_set_new(object, "out", json_string(result->out));
     return mica_cli_json(object);
@@ -94,7 +97,8 @@ static int parse(int argc, char **argv, arguments *a) {
         {"data", required_argument, NULL, 'D'}, {"out", required_argument, NULL, 'o'},
         {"seed", required_argument, NULL, 's'}, {"set", required_argument, NULL, 'S'},
         {"resume", no_argument, NULL, 'r'}, {"checkpoint-seconds", required_argument, NULL, 'c'},
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+        {"strict", no_argument, NULL, 'x'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'}, {0}};
     mica_train_options *o = &a->options;
     int64_t seed;
     for (int c; (c = mica_cli_option(argc, argv, "h", longs)) != -1;) {
@@ -119,6 +123,9 @@ static int parse(int argc, char **argv, arguments *a) {
             break;
         case 'r':
             o->resume = true;
+            break;
+        case 'x':
+            a->overrides[o->n_overrides++] = "data.strict=true";
             break;
         case 'c':
             if (!read_seconds(optarg, &o->checkpoint_seconds))

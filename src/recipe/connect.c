@@ -176,6 +176,10 @@ static mica_status sources_find(const mica_yaml *yaml, mica_recipe *recipe, size
         if (type->max_from == 1)
             return mica_yaml_fail(yaml, from_node(yaml, layer, 1),
                 "layer %s: %s takes one layer, not %zu", layer->name, type->name, count);
+        if (type->max_from == type->min_from)
+            return mica_yaml_fail(yaml, layer->node,
+                "layer %s: %s takes %zu layers: name them with from: [a, b]", layer->name,
+                type->name, type->min_from);
         return mica_yaml_fail(yaml, layer->node,
             "layer %s: %s takes %zu to %zu layers: name them with from: [a, b]", layer->name,
             type->name, type->min_from, type->max_from);
@@ -293,7 +297,8 @@ static mica_status all_used(const mica_yaml *yaml, const mica_recipe *recipe) {
     if (!used)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < recipe->n_losses; i++)
-        used[mica_layers_find(recipe, recipe->losses[i].from)] = true;
+        for (size_t j = 0; j < recipe->losses[i].from.count; j++)
+            used[mica_layers_find(recipe, recipe->losses[i].from.item[j])] = true;
     mica_status status = MICA_OK;
     for (size_t i = recipe->n_layers; i-- > 0 && status == MICA_OK;) {
         const mica_recipe_layer *layer = &recipe->layers[i];

@@ -1,42 +1,43 @@
-/* The `data:` block of a recipe: its keys, where its files lie, and its data sets. */
+/* The `data:` block of a recipe: its keys, and whether they fit together. */
 #include "recipe/data.h"
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/mem.h"
-#include "config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* The test set of digits and csv is the same in every run. */
-#define TEST_SEED 1
+enum { CLASSES_LIMIT = 100000, PIXELS_LIMIT = 1 << 12 };
 
-enum { CLASSES_LIMIT = 100000 };
-
-/* What is known of each set. */
+/* What is known of each set, by its kind. */
 static const struct {
     const char *name;
-    int64_t sample; /* numbers in a sample; 0: as the file says */
-    int64_t classes;
+    int64_t sample;    /* numbers in a sample; 0: as the file says */
+    int64_t classes;   /* 0: as the recipe says */
+    const char *files; /* what `files` wants; NULL: no files */
     size_t files_min, files_max;
     double scale, largest; /* largest: the value in the files that white has in an image */
 } sets[] = {
-    {"digits", 64, 10, 0, 0, 1.0 / 16, 16},
-    {"mnist", 784, 10, 0, 0, 1.0 / 255, 255},
-    {"fashion-mnist", 784, 10, 0, 0, 1.0 / 255, 255},
-    {"idx", 0, 0, 2, 4, 1.0 / 255, 255},
-    {"csv", 0, 0, 1, 1, 1, 255},
+    {"digits", 64, 10, NULL, 0, 0, 1.0 / 16, 16},
+    {"mnist", 784, 10, NULL, 0, 0, 1.0 / 255, 255},
+    {"fashion-mnist", 784, 10, NULL, 0, 0, 1.0 / 255, 255},
+    {"cifar10", 3072, 10, "[TRAIN] or [TRAIN, TEST], files of records or archives, or none", 0, 2,
+        1.0 / 255, 255},
+    {"images", 0, 0, "[FOLDER] or [FOLDER, TEST_FOLDER]", 1, 2, 1.0 / 255, 255},
+    {"idx", 0, 0, "[IMAGES, LABELS] or [IMAGES, LABELS, TEST_IMAGES, TEST_LABELS]", 2, 4, 1.0 / 255,
+        255},
+    {"csv", 0, 0, "[FILE]", 1, 1, 1, 255},
 };
 
-static const char *const set_names[] = {"digits", "mnist", "fashion-mnist", "idx", "csv", NULL};
+static const char *const set_names[] = {
+    "digits", "mnist", "fashion-mnist", "cifar10", "images", "idx", "csv", NULL};
 
-static size_t set_index(const mica_recipe_data *data) {
+mica_data_kind mica_recipe_data_kind(const mica_recipe_data *data) {
     size_t i = 0;
     while (strcmp(sets[i].name, data->set))
         i++;
-    return i;
+    return (mica_data_kind)i;
 }
 
 /* ---- keys ---- */
@@ -63,29 +64,96 @@ static mica_status class_names_read(const mica_yaml *yaml, mica_yaml_node node, 
     return status;
 }
 
+/* A list of numbers, one a channel. */
+static mica_status channels_read(
+    const mica_yaml *yaml, mica_yaml_node node, bool above_zero, float *numbers) {
+    const yaml_node_t *list = mica_yaml_get(yaml, node);
+    char got[64];
+    if (list->type != YAML_SEQUENCE_NODE)
+        return mica_yaml_fail(yaml, node, "expected a list of numbers, one a channel, got %s",
+            mica_yaml_describe(yaml, node, got, sizeof got));
+    const yaml_node_item_t *items = list->data.sequence.items.start;
+    size_t count = (size_t)(list->data.sequence.items.top - items);
+    if (count < 1 || count > MICA_RECIPE_CHANNELS)
+        return mica_yaml_fail(
+            yaml, node, "expected 1 to %d numbers, got %zu", MICA_RECIPE_CHANNELS, count);
+    for (size_t i = 0; i < count; i++) {
+        double number;
+        if (!mica_yaml_number(yaml, items[i], &number) || !isfinite((float)number) ||
+            (above_zero && !((float)number > 0)))
+            return mica_yaml_fail(yaml, items[i], "expected a number%s, got %s",
+                above_zero ? " above 0" : "", mica_yaml_describe(yaml, items[i], got, sizeof got));
+        numbers[i] = (float)number;
+    }
+    return MICA_OK;
+}
+
+static mica_status mean_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
+    return channels_read(yaml, node, false, ((mica_recipe_data *)target)->mean);
+}
+
+static mica_status std_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
+    return channels_read(yaml, node, true, ((mica_recipe_data *)target)->deviation);
+}
+
+static const mica_key augment_keys[] = {
+    {"crop_padding", MICA_KEY_INTEGER, offsetof(mica_augment, crop_padding),
+        .range = {0, PIXELS_LIMIT},
+        .help = "shifts pictures by up to so many pixels along both axes, as a crop of a picture "
+                "with such a border"},
+    {"flip", MICA_KEY_BOOLEAN, offsetof(mica_augment, flip),
+        .help = "mirrors a picture, left to right, with a chance of one half"},
+    {"brightness", MICA_KEY_FLOAT, offsetof(mica_augment, brightness), .range = {0, 1},
+        .help = "multiplies a picture by 1 - b to 1 + b"},
+    {"contrast", MICA_KEY_FLOAT, offsetof(mica_augment, contrast), .range = {0, 1},
+        .help = "multiplies the distance from a picture's mean by 1 - c to 1 + c"},
+    {"cutout", MICA_KEY_INTEGER, offsetof(mica_augment, cutout), .range = {0, PIXELS_LIMIT},
+        .help = "the side of a square that is taken out around a random pixel"},
+};
+
+const mica_block mica_recipe_augment_block = MICA_BLOCK(augment_keys);
+
 static const mica_key data_keys[] = {
     {"set", MICA_KEY_TEXT, offsetof(mica_recipe_data, set), .required = true, .choices = set_names,
-        .help = "digits: 8x8, comes with Mica; mnist, fashion-mnist: 28x28, IDX files in the data "
-                "folder; idx, csv: your own"},
+        .help = "digits: 8x8, comes with Mica; mnist, fashion-mnist: 28x28, cifar10: 32x32 in "
+                "colour, from the data folder (`mica fetch` gets them); images, idx, csv: your "
+                "own"},
     {"files", MICA_KEY_HOOK, .hook = files_read, .type = "a list of 1 to 4 paths",
-        .fallback_note = "none; needed for idx and csv",
-        .help = "idx: training images, training labels and perhaps test images, test labels; csv: "
-                "one file, a sample a line, its class last. Looked for in --data DIR, then beside "
-                "the recipe, then in the current folder"},
+        .fallback_note = "none; needed for images, idx and csv",
+        .help = "images: a folder with a folder of JPEG and PNG files for each class, and perhaps "
+                "another for the test; idx: training images, training labels and perhaps test "
+                "images, test labels; csv: one file, a sample a line, its class last; cifar10: "
+                "records or archives of your own. Looked for in --data DIR, then beside the "
+                "recipe, then in the current folder"},
     {"classes", MICA_KEY_INTEGER, offsetof(mica_recipe_data, classes), .range = {2, CLASSES_LIMIT},
         .fallback_note = "the set's; needed for idx and csv",
         .help = "labels are 0 to classes - 1"},
     {"class_names", MICA_KEY_HOOK, .hook = class_names_read, .type = "a list of texts",
-        .fallback_note = "the set's, or numbers", .help = "one a class, in order"},
+        .fallback_note = "the set's, or numbers",
+        .help = "one a class, in order; images: the folders, if not in the order of their names"},
     {"scale", MICA_KEY_NUMBER, offsetof(mica_recipe_data, scale), .range = {0, .above = true},
         .fallback_note = "1/16 digits, 1 csv, else 1/255",
         .help = "what the numbers in the files are multiplied by"},
+    {"mean", MICA_KEY_HOOK, .hook = mean_read, .type = "a list of numbers", .fallback_note = "0",
+        .help = "subtracted after scaling: one a channel, or one for all"},
+    {"std", MICA_KEY_HOOK, .hook = std_read, .type = "a list of numbers", .fallback_note = "1",
+        .help = "what is then divided by: as many"},
+    {"augment", MICA_KEY_BLOCK, offsetof(mica_recipe_data, augment),
+        .block = MICA_BLOCK(augment_keys), .fallback_note = "none",
+        .help = "random changes of the training pictures, as below"},
+    {"memory", MICA_KEY_NUMBER, offsetof(mica_recipe_data, memory), .fallback = 1024,
+        .range = {0, 1e9, .above = true},
+        .help = "images: MiB that decoded samples may take; of larger sets each is decoded again "
+                "whenever it is used, by threads that work ahead of training"},
+    {"strict", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, strict),
+        .help = "images: a file that cannot be read ends it all; else it is named and left out"},
     {"validation", MICA_KEY_NUMBER, offsetof(mica_recipe_data, validation),
         .range = {0, 1, .below = true},
         .help = "the part of the training samples that is held out to watch progress"},
     {"test", MICA_KEY_NUMBER, offsetof(mica_recipe_data, test), .fallback = 0.2,
         .range = {0, 1, .below = true},
-        .help = "digits, csv: the part held out for the test, the same for every seed"},
+        .help = "digits and csv, images and cifar10 of one file alone: the part held out for the "
+                "test, the same for every seed"},
     {"invert", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, invert),
         .help = "`mica predict` turns dark strokes on light paper into light ones on dark"},
 };
@@ -117,25 +185,22 @@ static size_t files_count(const mica_recipe_data *data) {
 }
 
 static mica_status files_check(
-    const mica_yaml *yaml, mica_yaml_node map, const mica_recipe_data *data, size_t set) {
+    const mica_yaml *yaml, mica_yaml_node map, const mica_recipe_data *data, mica_data_kind set) {
     size_t count = files_count(data);
     mica_yaml_node node = mica_schema_find(yaml, map, "files");
     if (!node)
         node = mica_schema_find(yaml, map, "set");
-    if (count && !sets[set].files_max)
+    if (count && !sets[set].files)
         return mica_yaml_fail(yaml, node,
-            "%s has files of its own; take files out, or use set: idx or csv", data->set);
-    if (count < sets[set].files_min || count > sets[set].files_max || (count > 1 && count % 2))
-        return mica_yaml_fail(yaml, node,
-            sets[set].files_max == 1
-                ? "set csv needs files: [FILE]"
-                : "set idx needs files: [IMAGES, LABELS] or [IMAGES, LABELS, TEST_IMAGES, "
-                  "TEST_LABELS]");
+            "%s has files of its own; take files out, or use set: images, idx or csv", data->set);
+    bool halved = set == MICA_DATA_IDX && count % 2;
+    if (count < sets[set].files_min || count > sets[set].files_max || halved)
+        return mica_yaml_fail(yaml, node, "set %s needs files: %s", data->set, sets[set].files);
     return MICA_OK;
 }
 
 static mica_status classes_check(
-    const mica_yaml *yaml, mica_yaml_node map, mica_recipe_data *data, size_t set) {
+    const mica_yaml *yaml, mica_yaml_node map, mica_recipe_data *data, mica_data_kind set) {
     mica_yaml_node classes = mica_schema_find(yaml, map, "classes");
     mica_yaml_node names = mica_schema_find(yaml, map, "class_names");
     if (!data->classes)
@@ -143,12 +208,54 @@ static mica_status classes_check(
     if (sets[set].classes && data->classes != sets[set].classes)
         return mica_yaml_fail(yaml, classes, "%s has %lld classes, not %lld", data->set,
             (long long)sets[set].classes, (long long)data->classes);
-    if (data->classes < 2)
+    bool open = set == MICA_DATA_IMAGES && !data->classes; /* the folders tell */
+    if (data->classes < 2 && !open)
         return mica_yaml_fail(yaml, classes ? classes : mica_schema_find(yaml, map, "set"),
             "set %s needs classes: 2 or more, or class_names", data->set);
     if (names && data->n_class_names != data->classes)
         return mica_yaml_fail(yaml, names, "%lld names for %lld classes",
             (long long)data->n_class_names, (long long)data->classes);
+    return MICA_OK;
+}
+
+static int64_t list_length(const mica_yaml *yaml, mica_yaml_node list) {
+    const yaml_node_t *node = mica_yaml_get(yaml, list);
+    return node->data.sequence.items.top - node->data.sequence.items.start;
+}
+
+/* mean and std go together, and with the last dimension of a sample. */
+static mica_status normalization_check(
+    const mica_yaml *yaml, mica_yaml_node map, mica_recipe *recipe) {
+    mica_recipe_data *data = &recipe->data;
+    mica_yaml_node mean = mica_schema_find(yaml, map, "mean");
+    mica_yaml_node std = mica_schema_find(yaml, map, "std");
+    if (!mean && !std)
+        return MICA_OK;
+    data->channels = list_length(yaml, mean ? mean : std);
+    if (mean && std && list_length(yaml, std) != data->channels)
+        return mica_yaml_fail(yaml, std, "std has %lld numbers, mean has %lld: wanted as many",
+            (long long)list_length(yaml, std), (long long)data->channels);
+    int64_t last = recipe->input[recipe->input_rank - 1];
+    if (data->channels != 1 && data->channels != last)
+        return mica_yaml_fail(yaml, mean ? mean : std,
+            "%lld numbers for the input's %lld channels: wanted as many, or one for all",
+            (long long)data->channels, (long long)last);
+    for (int64_t i = 0; i < data->channels && !std; i++)
+        data->deviation[i] = 1;
+    return MICA_OK;
+}
+
+/* Only pictures can be read from picture files and changed as pictures. */
+static mica_status pictures_check(
+    const mica_yaml *yaml, mica_yaml_node map, const mica_recipe *recipe, mica_data_kind set) {
+    mica_yaml_node input = mica_schema_find(yaml, mica_yaml_root(yaml), "input");
+    mica_yaml_node augment = mica_schema_find(yaml, map, "augment");
+    int64_t channels = recipe->input[recipe->input_rank - 1];
+    if (set == MICA_DATA_IMAGES && (recipe->input_rank != 3 || (channels != 1 && channels != 3)))
+        return mica_yaml_fail(yaml, input,
+            "set images needs an input of [height, width, 3], or [height, width, 1] for grey");
+    if (augment && recipe->input_rank != 3)
+        return mica_yaml_fail(yaml, augment, "augment needs an input of [height, width, channels]");
     return MICA_OK;
 }
 
@@ -158,9 +265,11 @@ mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
         return MICA_OK;
     mica_yaml_node root = mica_yaml_root(yaml);
     mica_yaml_node map = mica_schema_find(yaml, root, "data");
-    size_t set = set_index(data);
+    mica_data_kind set = mica_recipe_data_kind(data);
     MICA_TRY(files_check(yaml, map, data, set));
     MICA_TRY(classes_check(yaml, map, data, set));
+    MICA_TRY(normalization_check(yaml, map, recipe));
+    MICA_TRY(pictures_check(yaml, map, recipe, set));
     if (data->scale == 0)
         data->scale = sets[set].scale;
     data->byte_scale = data->scale * sets[set].largest / 255;
@@ -173,147 +282,4 @@ mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
         return mica_yaml_fail(yaml, mica_schema_find(yaml, root, "input"),
             "a sample has too many numbers: at most 2^31 - 1 fit");
     return MICA_OK;
-}
-
-/* ---- files ---- */
-
-/* The folder of the recipe; free(). */
-static char *recipe_folder(const mica_recipe *recipe) {
-    const char *slash = strrchr(recipe->path, '/');
-    if (!slash)
-        return mica_strdup(".");
-    return mica_format("%.*s", (int)(slash - recipe->path) + (slash == recipe->path), recipe->path);
-}
-
-/* The first of `count` folders (NULL ones are passed over) that holds the file; free(). */
-static mica_status file_find(
-    const char *file, const char *const *folders, size_t count, char **found) {
-    mica_text tried = {0};
-    for (size_t i = 0; i < count; i++) {
-        if (!folders[i])
-            continue;
-        char *path = *file == '/' ? mica_strdup(file) : mica_path_join(folders[i], file);
-        if (!path)
-            return MICA_E_MEMORY;
-        if (!access(path, F_OK)) {
-            free(tried.data);
-            *found = path;
-            return MICA_OK;
-        }
-        mica_text_add(&tried, "%s%s", tried.size ? ", " : "", path);
-        free(path);
-        if (*file == '/')
-            break;
-    }
-    mica_fail(MICA_E_NOT_FOUND, "%s is not there: looked for %s; name its folder with --data", file,
-        tried.data ? tried.data : "nothing");
-    free(tried.data);
-    return MICA_E_NOT_FOUND;
-}
-
-static mica_status digits_path(const mica_recipe *recipe, const char *folder, char **path) {
-    char *own = recipe_folder(recipe);
-    char *beside = own ? mica_path_join(own, "data") : NULL;
-    char *below = folder ? mica_path_join(folder, "digits") : NULL;
-    const char *folders[] = {folder, below, beside, MICA_DATA_DIR, MICA_SOURCE_DATA_DIR};
-    mica_status status =
-        file_find("digits.csv.gz", folders, sizeof folders / sizeof *folders, path);
-    free(own);
-    free(beside);
-    free(below);
-    return status;
-}
-
-static mica_status own_path(
-    const mica_recipe *recipe, const char *folder, size_t index, char **path) {
-    char *own = recipe_folder(recipe);
-    const char *folders[] = {folder, own, "."};
-    mica_status status = file_find(recipe->data.files[index], folders, 3, path);
-    free(own);
-    return status;
-}
-
-/* ---- data sets ---- */
-
-static mica_status open_idx(const mica_recipe *recipe, const char *folder, size_t first,
-    const mica_dataset_options *options, mica_dataset **dataset) {
-    char *images = NULL, *labels = NULL;
-    mica_status status = own_path(recipe, folder, first, &images);
-    if (status == MICA_OK)
-        status = own_path(recipe, folder, first + 1, &labels);
-    if (status == MICA_OK)
-        status = mica_dataset_from_idx(images, labels, options, dataset);
-    free(images);
-    free(labels);
-    return status;
-}
-
-/* The one file of a set that has no test file, parted into training and test samples. */
-static mica_status open_csv(const mica_recipe *recipe, const char *folder,
-    const mica_dataset_options *options, mica_dataset **train, mica_dataset **test) {
-    char *path = NULL;
-    bool digits = !strcmp(recipe->data.set, "digits");
-    MICA_TRY(digits ? digits_path(recipe, folder, &path) : own_path(recipe, folder, 0, &path));
-    mica_dataset *whole = NULL, *parts[2] = {NULL, NULL};
-    mica_status status = mica_dataset_from_csv(path, options, &whole);
-    free(path);
-    if (status == MICA_OK && recipe->data.test == 0) {
-        *train = whole;
-        return MICA_OK;
-    }
-    if (status == MICA_OK)
-        status =
-            mica_dataset_split(whole, TEST_SEED, 2, (const double[]){0, recipe->data.test}, parts);
-    mica_dataset_destroy(&whole);
-    if (status != MICA_OK)
-        return status;
-    *train = parts[0];
-    *test = parts[1];
-    return MICA_OK;
-}
-
-static mica_status open_whole(const mica_recipe *recipe, const char *folder,
-    const mica_dataset_options *options, mica_dataset **train, mica_dataset **test) {
-    const mica_recipe_data *data = &recipe->data;
-    size_t files_max = sets[set_index(data)].files_max;
-    if (files_max == 4) {
-        MICA_TRY(open_idx(recipe, folder, 0, options, train));
-        return data->files[2] ? open_idx(recipe, folder, 2, options, test) : MICA_OK;
-    }
-    if (files_max == 1 || !strcmp(data->set, "digits"))
-        return open_csv(recipe, folder, options, train, test);
-    MICA_TRY(mica_dataset_from_mnist(folder, data->set, true, options, train));
-    return mica_dataset_from_mnist(folder, data->set, false, options, test);
-}
-
-mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
-    mica_dataset **train, mica_dataset **validation, mica_dataset **test) {
-    const mica_recipe_data *data = &recipe->data;
-    if (!data->set)
-        return mica_fail(MICA_E_INVALID, "%s: the recipe has no data: block", recipe->path);
-    bool named = data->class_names;
-    bool known = sets[set_index(data)].sample && strcmp(data->set, "digits");
-    mica_dataset_options options = {.sample = mica_shape_of(recipe->input_rank, recipe->input),
-        .classes = known && !named ? 0 : (int32_t)data->classes, /* 0: with the set's names */
-        .class_names = (const char *const *)data->class_names,
-        .scale = (float)data->scale};
-    mica_dataset *made[3] = {NULL, NULL, NULL}; /* train, validation, test */
-    mica_status status = open_whole(recipe, folder, &options, &made[0], &made[2]);
-    if (status == MICA_OK && data->validation > 0) {
-        mica_dataset *parts[2];
-        status = mica_dataset_split(
-            made[0], recipe->seed, 2, (const double[]){0, data->validation}, parts);
-        if (status == MICA_OK) {
-            mica_dataset_destroy(&made[0]);
-            made[0] = parts[0];
-            made[1] = parts[1];
-        }
-    }
-    mica_dataset **outs[] = {train, validation, test};
-    for (size_t i = 0; i < 3; i++)
-        if (status == MICA_OK && outs[i])
-            *outs[i] = made[i];
-        else
-            mica_dataset_destroy(&made[i]);
-    return status;
 }

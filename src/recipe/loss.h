@@ -5,13 +5,22 @@
 #include "recipe/recipe.h"
 #include "recipe/schema.h"
 
+/* What a loss judges: the values of its layers, and the targets. */
+typedef struct mica_loss_in {
+    const mica_recipe_loss *loss;
+    mica_value *x[2];
+    mica_value *input, *label; /* the sample; int32 (batch) */
+} mica_loss_in;
+
 typedef struct mica_loss_kind {
     const char *name;
     const char *help;
-    const char *includes; /* the activation that the loss applies itself; NULL: none */
-    int64_t min_units;    /* numbers a sample that it needs */
-    /* Sets what a head measures from head->logits (batch, n) and the labels, int32 (batch). */
-    void (*build)(mica_network_head *head, mica_value *labels);
+    const char *includes;    /* the activation that the loss applies itself; NULL: none */
+    size_t layers;           /* that it takes */
+    int64_t min_units;       /* numbers a sample that it needs to tell labels apart */
+    bool of_label, of_input; /* the targets that it can have */
+    /* Sets what a head measures; head->logits is in->x[0]. */
+    void (*build)(mica_network_head *head, const mica_loss_in *in);
 } mica_loss_kind;
 
 extern const mica_loss_kind mica_loss_kinds[];

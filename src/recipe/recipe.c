@@ -72,6 +72,10 @@ static const mica_key recipe_keys[] = {
     {"loss", MICA_KEY_HOOK, .required = true, .hook = mica_losses_read,
         .type = "the kind, a mapping or a list of mappings",
         .help = "what training minimizes, as below; of several, the weighted sum"},
+    {"code", MICA_KEY_TEXT, AT(code),
+        .fallback_note = "the mean of a gaussian layer, else the narrowest layer",
+        .help = "autoencoders: the layer whose numbers `mica encode` writes and the decoder begins "
+                "with"},
     {"l2", MICA_KEY_NUMBER, AT(l2), .range = {0, 1e6},
         .help = "beta of the penalty beta / 2 * sum(w^2) over all weights, not biases"},
     {"optimizer", MICA_KEY_BLOCK, .block = MICA_BLOCK(optimizer_keys), .fallback_note = "sgd",
@@ -148,6 +152,8 @@ static mica_status recipe_check(const mica_yaml *yaml, mica_recipe *recipe) {
         MICA_TRY(mica_name_check(yaml, find(yaml, root, "name"), recipe->name));
     else if (!(recipe->name = name_of_path(recipe->path)))
         return MICA_E_MEMORY;
+    if (recipe->code && mica_layers_find(recipe, recipe->code) == MICA_FROM_INPUT)
+        return mica_layers_unknown(yaml, find(yaml, root, "code"), recipe);
     MICA_TRY(mica_recipe_data_check(yaml, recipe));
     if (recipe->patience && recipe->data.validation == 0)
         return mica_yaml_fail(yaml, find(yaml, root, "patience"),
@@ -217,6 +223,7 @@ static void section(mica_text *text, const char *title, mica_block block) {
 void mica_recipe_reference(mica_text *text) {
     section(text, "The recipe", recipe_block);
     section(text, "data", mica_recipe_data_block);
+    section(text, "data.augment", mica_recipe_augment_block);
     section(text, "optimizer", (mica_block)MICA_BLOCK(optimizer_keys));
     section(text, "optimizer.schedule", (mica_block)MICA_BLOCK(schedule_keys));
     section(text, "loss", mica_loss_block);

@@ -3,34 +3,50 @@
 #ifndef MICA_RECIPE_RECIPE_H
 #define MICA_RECIPE_RECIPE_H
 
+#include "recipe/schema.h"
+
 #include <mica/data.h>
 #include <mica/graph.h>
 #include <mica/optim.h>
 
+#define MICA_RECIPE_CHANNELS 16 /* that may have a mean and a deviation */
+
 /* Where the data comes from. */
 typedef struct mica_recipe_data {
-    char *set;      /* "digits", "mnist", "fashion-mnist", "idx", "csv"; NULL: no data block */
-    char *files[4]; /* idx: train images, train labels, test images, test labels; csv: files[0] */
-    int64_t classes;
+    char *set;          /* "digits", "mnist", ...; NULL: no data block */
+    char *files[4];     /* as docs/recipes.md says for each set */
+    int64_t classes;    /* 0: as the folders of pictures say */
     char **class_names; /* `classes` of them, or NULL */
     int64_t n_class_names;
     double scale;      /* a value of the files is multiplied by this */
     double byte_scale; /* predict: a pixel of 0 .. 255 is multiplied by this */
+    float mean[MICA_RECIPE_CHANNELS], deviation[MICA_RECIPE_CHANNELS];
+    int64_t channels;  /* of mean and deviation: the input's, or 1; 0: there are none */
     double validation; /* fraction of the training samples held out, 0 .. <1 */
-    double test;       /* csv, digits: fraction held out as the test set, whatever the seed */
+    double test;       /* sets without test files: fraction held out, whatever the seed */
     bool invert;       /* predict: dark strokes on light paper become light on dark */
+    double memory;     /* MiB that decoded pictures may take */
+    bool strict;       /* a picture that cannot be read is an error */
+    mica_augment augment;
 } mica_recipe_data;
 
 typedef struct mica_recipe_layer mica_recipe_layer; /* private to recipe/ */
 
 /* One loss of possibly several: the training loss is their weighted sum. */
 typedef struct mica_recipe_loss {
-    char *name; /* prefix of its metrics where there are several: "relu" */
-    char *kind; /* "softmax_cross_entropy", ... */
-    char *from; /* name of the layer that gives the logits; set for the last layer too */
+    char *name;      /* prefix of its metrics where there are several: "relu" */
+    char *kind;      /* "softmax_cross_entropy", ... */
+    mica_texts from; /* names of the layers that it judges; set for the last layer too */
+    int target;      /* mica_recipe_target */
+    int reduce;      /* mica_recipe_reduce */
     double weight;
-    char *place; /* "file:line:column" */
+    float label_smoothing;
+    int64_t artefacts; /* stride whose traces in reconstructions are measured; 0: none */
+    char *place;       /* "file:line:column" */
 } mica_recipe_loss;
+
+typedef enum mica_recipe_target { MICA_TARGET_LABEL, MICA_TARGET_INPUT } mica_recipe_target;
+typedef enum mica_recipe_reduce { MICA_REDUCE_MEAN, MICA_REDUCE_SUM } mica_recipe_reduce;
 
 typedef struct mica_recipe {
     char *path;
@@ -43,6 +59,8 @@ typedef struct mica_recipe {
     size_t n_layers;
     mica_recipe_loss *losses;
     size_t n_losses;
+    char *code;                         /* name of the layer whose numbers are the code; NULL: see
+                                           mica_network */
     double l2;                          /* beta of the L2 penalty over weights; 0: none */
     mica_optimizer optimizer;           /* its schedule's lengths: see mica_recipe_schedule */
     double warmup_epochs, every_epochs; /* schedule lengths as the recipe gives them, in epochs */
@@ -70,7 +88,8 @@ mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
 /* A row of `mica summary`. */
 typedef struct mica_network_layer {
     char *name, *type;
-    mica_shape output; /* with the batch as first dimension */
+    mica_value *value;
+    mica_shape output; /* of value: the batch is its first dimension */
     int64_t parameters, frozen_parameters;
     char *from; /* names of the layers it takes, comma separated; "" for the input */
 } mica_network_layer;
@@ -80,23 +99,46 @@ typedef struct mica_network_head {
     const char *name; /* "" where there is only one */
     mica_value *logits;
     mica_value *sample_loss; /* (batch): one loss a sample */
-    mica_value *prediction;  /* int32 (batch): the class; NULL if not a classifier */
+    double weight;           /* of its mean in the network's loss */
+    /* Of a classifier, else NULL. */
+    mica_value *prediction;  /* int32 (batch): the class */
     mica_value *probability; /* (batch, classes); NULL where the loss gives none */
+    /* Where the target is the input, else NULL. */
+    mica_value *reconstruction;       /* of the input's shape */
+    mica_value *reconstruction_error; /* (batch): mean squared difference from the input */
+    int64_t artefacts;                /* as in the recipe's loss */
 } mica_network_head;
 
 typedef struct mica_network {
     mica_graph *graph;
-    mica_value *input, *label;
-    mica_value *loss; /* scalar: what training minimizes, penalty included */
+    mica_value *input;
+    mica_value *label; /* int32 (batch); NULL where no loss looks at it */
+    mica_value *noisy; /* the input with noise, of its shape; NULL: there is no such layer */
+    mica_value *loss;  /* scalar: what training minimizes, penalty included */
     mica_network_head *heads;
     size_t n_heads;
     mica_network_layer *layers; /* the input first, then in an order of computing */
     size_t n_layers;
+    /* Of a network with a reconstruction, else NULL. */
+    const mica_network_layer *code;  /* the recipe's, or the mean of the first gaussian layer, or
+                                        the layer with the fewest numbers a sample */
+    const mica_network_layer *drawn; /* the first gaussian layer, NULL: none */
 } mica_network;
 
 /* Builds the graph for a batch size; errors read "file:line:column: layer fc1: ...". The recipe
  * must outlive the network. */
 mica_status mica_recipe_build(const mica_recipe *recipe, int64_t batch, mica_network **network);
+
+/* Builds the decoder alone: the first reconstruction from the numbers of the layer `code`, which
+ * are its input. It has one head, of which only name, logits and reconstruction are set, and
+ * parameters under the names that they have in the whole. MICA_E_UNSUPPORTED where nothing is
+ * reconstructed or not from that layer alone. */
+mica_status mica_recipe_build_decoder(
+    const mica_recipe *recipe, const char *code, int64_t batch, mica_network **network);
+
+/* The layer of that name, "input" included; MICA_E_NOT_FOUND names those that there are. */
+mica_status mica_network_find(
+    const mica_network *network, const char *name, const mica_network_layer **layer);
 void mica_network_destroy(mica_network **network);
 
 #endif

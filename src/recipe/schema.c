@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -324,6 +325,26 @@ mica_status mica_schema_shape(
         dim[i] = size;
     }
     *rank = (int)count;
+    return MICA_OK;
+}
+
+mica_status mica_schema_integers(const mica_yaml *yaml, mica_yaml_node node, unsigned lengths,
+    int64_t min, int64_t max, const char *wanted, int64_t *numbers, size_t *count) {
+    const yaml_node_t *list = mica_yaml_get(yaml, node);
+    bool many = list->type == YAML_SEQUENCE_NODE;
+    const yaml_node_item_t *items = many ? list->data.sequence.items.start : &node;
+    size_t n = many ? (size_t)(list->data.sequence.items.top - items) : 0;
+    char got[64];
+    if (many && (n < 1 || n > MICA_MAX_RANK || !(lengths >> n & 1)))
+        return mica_yaml_fail(yaml, node, "%s, got a list of %zu", wanted, n);
+    int64_t found[MICA_MAX_RANK];
+    for (size_t i = 0; i < (many ? n : 1); i++)
+        if ((!many && !(lengths & 1)) || !mica_yaml_integer(yaml, items[i], &found[i]) ||
+            found[i] < min || found[i] > max)
+            return mica_yaml_fail(yaml, items[i], "%s, got %s", wanted,
+                mica_yaml_describe(yaml, items[i], got, sizeof got));
+    memcpy(numbers, found, (many ? n : 1) * sizeof *found);
+    *count = n;
     return MICA_OK;
 }
 

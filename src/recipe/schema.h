@@ -87,6 +87,12 @@ void mica_texts_clear(mica_texts *texts);
 mica_status mica_schema_shape(
     const mica_yaml *yaml, mica_yaml_node node, bool one_open, int *rank, int64_t *dim);
 
+/* Reads a list of integers of min .. max, or one alone (*count is 0 then): bit n of `lengths`
+ * allows a list of n, bit 0 one alone. `wanted` begins the error: "kernel: expected a size from 1
+ * to 9 or [height, width]". */
+mica_status mica_schema_integers(const mica_yaml *yaml, mica_yaml_node node, unsigned lengths,
+    int64_t min, int64_t max, const char *wanted, int64_t *numbers, size_t *count);
+
 /* The node at a key of a mapping; 0 if it is not there. */
 mica_yaml_node mica_schema_find(const mica_yaml *yaml, mica_yaml_node map, const char *key);
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/grid.h"
 #include "io/svg.h"
 
 #include <stdlib.h>
@@ -62,21 +63,31 @@ static mica_status drawing_end(
     return status;
 }
 
+/* A panel for the losses and one for each measure that there is. */
 static mica_status draw_curves(const mica_metrics *metrics, const char *title, const char *folder) {
+    static const struct {
+        const char *title, *tail;
+    } kinds[] = {
+        {"Loss", "_loss"},
+        {"Accuracy", "_accuracy"},
+        {"Reconstruction error", "_reconstruction_error"},
+        {"Checkerboard", "_checkerboard"},
+        {"Border", "_border"},
+    };
+    enum { KINDS = sizeof kinds / sizeof *kinds };
     drawing d;
     MICA_TRY(drawing_begin(metrics, &d));
-    mica_panel panels[2] = {
-        {.title = "Loss", .x_label = "epoch"},
-        {.title = "Accuracy", .x_label = "epoch"},
-    };
-    for (size_t j = 0; j < metrics->n_columns; j++)
-        if (ends(metrics->names[j], "_loss"))
-            drawing_add(&d, &panels[0], j, metrics->names[j]);
-    for (size_t j = 0; j < metrics->n_columns; j++)
-        if (ends(metrics->names[j], "_accuracy"))
-            drawing_add(&d, &panels[1], j, metrics->names[j]);
-    mica_figure figure = {
-        .title = title, .panels = panels, .panel_count = panels[1].series_count ? 2 : 1};
+    mica_panel panels[KINDS];
+    size_t used = 0;
+    for (size_t k = 0; k < KINDS; k++) {
+        mica_panel *panel = &panels[used];
+        *panel = (mica_panel){.title = kinds[k].title, .x_label = "epoch"};
+        for (size_t j = 0; j < metrics->n_columns; j++)
+            if (ends(metrics->names[j], kinds[k].tail))
+                drawing_add(&d, panel, j, metrics->names[j]);
+        used += panel->series_count > 0;
+    }
+    mica_figure figure = {.title = title, .panels = panels, .panel_count = used};
     return drawing_end(&d, &figure, folder, "curves.svg");
 }
 
@@ -126,21 +137,30 @@ mica_status mica_draw_metrics(const mica_metrics *metrics, const mica_network *n
     return draw_gradients(metrics, network, title, folder);
 }
 
+/* <folder>/<stem>.<extension>, with several heads <stem>-<head>; free(). */
+static char *head_path(
+    const char *folder, const char *stem, const char *head, const char *extension) {
+    return mica_format("%s/%s%s%s.%s", folder, stem, *head ? "-" : "", head, extension);
+}
+
 mica_status mica_draw_confusion(const mica_evaluation *heads, size_t n_heads,
     const mica_dataset_info *data, const char *set, const char *folder) {
     for (size_t i = 0; i < n_heads; i++) {
+        const char *head = heads[i].head;
         if (!heads[i].confusion || heads[i].classes != data->classes)
             continue; /* no classifier, too many classes, or some that have no name */
-        char *name = n_heads == 1 ? mica_strdup("confusion.svg")
-                                  : mica_format("confusion-%s.svg", heads[i].head);
-        char *path = name ? mica_path_join(folder, name) : NULL;
-        char *title = mica_format(
-            "Confusion matrix, %s set%s%s", set, *heads[i].head ? ": " : "", heads[i].head);
-        mica_status status = path && title ? mica_svg_confusion(path, title, heads[i].confusion,
-                                                 data->classes, data->class_names)
-                                           : MICA_E_MEMORY;
-        free(name);
-        free(path);
+        char *svg = head_path(folder, "confusion", head, "svg");
+        char *png = head_path(folder, "confusion", head, "png");
+        char *title = mica_format("Confusion matrix, %s set%s%s", set, *head ? ": " : "", head);
+        mica_status status = svg && png && title ? MICA_OK : MICA_E_MEMORY;
+        if (status == MICA_OK)
+            status = mica_svg_confusion(
+                svg, title, heads[i].confusion, data->classes, data->class_names);
+        if (status == MICA_OK)
+            status = mica_png_confusion(
+                png, title, heads[i].confusion, data->classes, data->class_names);
+        free(svg);
+        free(png);
         free(title);
         MICA_TRY(status);
     }

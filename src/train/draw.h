@@ -8,13 +8,13 @@
 
 #include <mica/train.h>
 
-/* curves.svg (losses and accuracies) and, where they were logged, gradients.svg: a panel a head if
+/* curves.svg (losses and measures) and, where they were logged, gradients.svg: a panel a head if
  * the names of all layers begin with a head's. */
 mica_status mica_draw_metrics(const mica_metrics *metrics, const mica_network *network,
     const char *title, const char *folder);
 
-/* confusion.svg of a network with one head, confusion-<head>.svg of each where there are
- * several. `set` names the data: "test". */
+/* confusion.svg and confusion.png of a network with one head, confusion-<head>.* of each where
+ * there are several. `set` names the data: "test". */
 mica_status mica_draw_confusion(const mica_evaluation *heads, size_t n_heads,
     const mica_dataset_info *data, const char *set, const char *folder);
 

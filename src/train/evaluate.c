@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "graph/model.h"
+#include "train/artefacts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,15 +11,60 @@
 
 #define CONFUSION_CLASSES 1000 /* at most; the matrix grows with their square */
 
+#define MISTAKES 40 /* that are kept of a head */
+
+/* What belongs to one head. */
+typedef struct head_state {
+    int64_t *confusion; /* NULL where there is none */
+    mica_mistake *mistakes;
+    size_t n_mistakes;
+    mica_artefacts artefacts;
+} head_state;
+
 struct mica_evaluator {
     const mica_network *network;
+    mica_model *model;
     mica_program *program;
     int64_t batch;
-    float *losses;        /* (batch) */
-    int32_t *predictions; /* (batch) */
-    int64_t **confusion;  /* by head; NULL where there is none */
+    float *numbers;        /* (batch): losses or errors */
+    int32_t *predictions;  /* (batch) */
+    float *reconstruction; /* (batch, sample...) */
+    head_state *states;    /* by head */
     mica_evaluation *heads;
 };
+
+static bool is_classifier(const mica_network_head *head) {
+    return head->prediction;
+}
+
+static bool is_reconstruction(const mica_network_head *head) {
+    return head->reconstruction_error;
+}
+
+static bool has_artefacts(const mica_network_head *head) {
+    return head->artefacts;
+}
+
+#define AT(member) offsetof(mica_evaluation, member)
+
+const mica_measure mica_measures[MICA_MEASURES + 1] = {
+    {"accuracy", AT(accuracy), is_classifier},
+    {"reconstruction_error", AT(reconstruction_error), is_reconstruction},
+    {"checkerboard", AT(checkerboard), has_artefacts},
+    {"border", AT(border), has_artefacts},
+    {NULL, 0, NULL},
+};
+
+double mica_measure_get(const mica_measure *measure, const mica_evaluation *evaluation) {
+    return *(const double *)((const char *)evaluation + measure->offset);
+}
+
+double mica_total_loss(const mica_evaluation *heads, size_t n_heads) {
+    double total = 0;
+    for (size_t i = 0; i < n_heads; i++)
+        total += heads[i].weight * heads[i].loss;
+    return total;
+}
 
 /* 0 where the head is not a classifier. A single unit tells two classes apart. */
 static int64_t head_classes(const mica_network_head *head) {
@@ -40,30 +87,64 @@ void mica_evaluator_destroy(mica_evaluator **owner) {
         return;
     *owner = NULL;
     mica_program_destroy(&evaluator->program);
-    for (size_t i = 0; evaluator->confusion && i < evaluator->network->n_heads; i++)
-        free(evaluator->confusion[i]);
-    free(evaluator->confusion);
-    free(evaluator->losses);
+    for (size_t i = 0; evaluator->states && i < evaluator->network->n_heads; i++) {
+        free(evaluator->states[i].confusion);
+        free(evaluator->states[i].mistakes);
+    }
+    free(evaluator->states);
+    free(evaluator->numbers);
     free(evaluator->predictions);
+    free(evaluator->reconstruction);
     free(evaluator->heads);
     free(evaluator);
 }
 
-static mica_status compile(mica_evaluator *evaluator, mica_model *model) {
+static mica_status compile(mica_evaluator *evaluator) {
     const mica_network *network = evaluator->network;
-    mica_value **outputs = mica_alloc(network->n_heads * 2, sizeof(mica_value *));
+    mica_value **outputs = mica_alloc(network->n_heads * 4, sizeof(mica_value *));
     if (!outputs)
         return MICA_E_MEMORY;
     size_t n = 0;
     for (size_t i = 0; i < network->n_heads; i++) {
-        outputs[n++] = network->heads[i].sample_loss;
-        if (network->heads[i].prediction)
-            outputs[n++] = network->heads[i].prediction;
+        const mica_network_head *head = &network->heads[i];
+        outputs[n++] = head->sample_loss;
+        if (head->prediction)
+            outputs[n++] = head->prediction;
+        if (head->reconstruction_error)
+            outputs[n++] = head->reconstruction_error;
+        if (head->artefacts)
+            outputs[n++] = head->reconstruction;
     }
-    mica_status status = mica_program_create(
-        model, &(mica_program_options){.outputs = outputs, .n_outputs = n}, &evaluator->program);
+    mica_status status = mica_program_create(evaluator->model,
+        &(mica_program_options){.outputs = outputs, .n_outputs = n}, &evaluator->program);
     free(outputs);
     return status;
+}
+
+static mica_status state_create(const mica_network_head *head, head_state *state) {
+    size_t size = confusion_size(head);
+    if (size && !(state->confusion = mica_alloc(size, sizeof *state->confusion)))
+        return MICA_E_MEMORY;
+    if (head->prediction && !(state->mistakes = mica_alloc(MISTAKES, sizeof *state->mistakes)))
+        return MICA_E_MEMORY;
+    return MICA_OK;
+}
+
+static mica_status evaluator_prepare(mica_evaluator *evaluator) {
+    const mica_network *network = evaluator->network;
+    size_t batch = (size_t)evaluator->batch;
+    size_t input = (size_t)mica_shape_count(mica_value_shape(network->input));
+    evaluator->numbers = mica_alloc(batch, sizeof *evaluator->numbers);
+    evaluator->predictions = mica_alloc(batch, sizeof *evaluator->predictions);
+    evaluator->reconstruction = mica_alloc(input, sizeof *evaluator->reconstruction);
+    evaluator->states = mica_alloc(network->n_heads, sizeof *evaluator->states);
+    evaluator->heads = mica_alloc(network->n_heads, sizeof *evaluator->heads);
+    if (!evaluator->numbers || !evaluator->predictions || !evaluator->reconstruction ||
+        !evaluator->states || !evaluator->heads)
+        return MICA_E_MEMORY;
+    for (size_t i = 0; i < network->n_heads; i++)
+        MICA_TRY(state_create(&network->heads[i], &evaluator->states[i]));
+    return compile(evaluator);
 }
 
 mica_status mica_evaluator_create(
@@ -72,18 +153,9 @@ mica_status mica_evaluator_create(
     if (!evaluator)
         return MICA_E_MEMORY;
     evaluator->network = network;
+    evaluator->model = model;
     evaluator->batch = mica_value_shape(network->input).dim[0];
-    evaluator->losses = mica_alloc((size_t)evaluator->batch, sizeof *evaluator->losses);
-    evaluator->predictions = mica_alloc((size_t)evaluator->batch, sizeof *evaluator->predictions);
-    evaluator->confusion = mica_alloc(network->n_heads, sizeof *evaluator->confusion);
-    evaluator->heads = mica_alloc(network->n_heads, sizeof *evaluator->heads);
-    bool made =
-        evaluator->losses && evaluator->predictions && evaluator->confusion && evaluator->heads;
-    for (size_t i = 0; made && i < network->n_heads; i++) {
-        size_t size = confusion_size(&network->heads[i]);
-        made = !size || (evaluator->confusion[i] = mica_alloc(size, sizeof(int64_t)));
-    }
-    mica_status status = made ? compile(evaluator, model) : MICA_E_MEMORY;
+    mica_status status = evaluator_prepare(evaluator);
     if (status != MICA_OK) {
         mica_evaluator_destroy(&evaluator);
         return status;
@@ -126,25 +198,69 @@ mica_status mica_network_write(
     return mica_program_write(program, network->label, batch->labels, labels * sizeof(int32_t));
 }
 
-/* Adds one batch to what is known of a head. loss and accuracy are sums until the end. */
-static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+/* Keeps it if it is among the gravest, in order. */
+static void keep_mistake(head_state *state, mica_mistake mistake) {
+    size_t at = state->n_mistakes;
+    if (at == MISTAKES && !(mistake.loss > state->mistakes[at - 1].loss))
+        return;
+    if (at < MISTAKES)
+        state->n_mistakes++;
+    else
+        at--;
+    for (; at && mistake.loss > state->mistakes[at - 1].loss; at--)
+        state->mistakes[at] = state->mistakes[at - 1];
+    state->mistakes[at] = mistake;
+}
+
+static mica_status add_predictions(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
     const mica_network_head *head = &evaluator->network->heads[i];
     mica_evaluation *sum = &evaluator->heads[i];
-    MICA_TRY(mica_program_read(evaluator->program, head->sample_loss, evaluator->losses,
-        (size_t)evaluator->batch * sizeof(float)));
-    for (int64_t s = 0; s < batch->valid; s++)
-        sum->loss += (double)evaluator->losses[s];
-    if (!head->prediction)
-        return MICA_OK;
+    head_state *state = &evaluator->states[i];
     MICA_TRY(mica_program_read(evaluator->program, head->prediction, evaluator->predictions,
         (size_t)evaluator->batch * sizeof(int32_t)));
     for (int64_t s = 0; s < batch->valid; s++) {
-        int64_t label = batch->labels[s], taken = evaluator->predictions[s];
+        int32_t label = batch->labels[s], taken = evaluator->predictions[s];
         sum->accuracy += label == taken;
         if (sum->confusion && label < sum->classes && taken >= 0 && taken < sum->classes)
-            evaluator->confusion[i][label * sum->classes + taken]++;
+            state->confusion[label * sum->classes + taken]++;
+        if (label != taken)
+            keep_mistake(state, (mica_mistake){.sample = batch->index * evaluator->batch + s,
+                                    .label = label,
+                                    .taken = taken,
+                                    .loss = evaluator->numbers[s]});
     }
     return MICA_OK;
+}
+
+static mica_status add_reconstructions(
+    mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+    const mica_network_head *head = &evaluator->network->heads[i];
+    mica_shape shape = mica_value_shape(evaluator->network->input);
+    MICA_TRY(mica_program_read(evaluator->program, head->reconstruction_error, evaluator->numbers,
+        (size_t)evaluator->batch * sizeof(float)));
+    for (int64_t s = 0; s < batch->valid; s++)
+        evaluator->heads[i].reconstruction_error += (double)evaluator->numbers[s];
+    if (!head->artefacts)
+        return MICA_OK;
+    MICA_TRY(mica_program_read(evaluator->program, head->reconstruction, evaluator->reconstruction,
+        (size_t)mica_shape_count(shape) * sizeof(float)));
+    shape.dim[0] = batch->valid;
+    mica_artefacts_add(
+        &evaluator->states[i].artefacts, evaluator->reconstruction, batch->features, shape);
+    return MICA_OK;
+}
+
+/* Adds one batch to what is known of a head. What is a mean in the end is a sum until then. */
+static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+    const mica_network_head *head = &evaluator->network->heads[i];
+    mica_evaluation *sum = &evaluator->heads[i];
+    MICA_TRY(mica_program_read(evaluator->program, head->sample_loss, evaluator->numbers,
+        (size_t)evaluator->batch * sizeof(float)));
+    for (int64_t s = 0; s < batch->valid; s++)
+        sum->loss += (double)evaluator->numbers[s];
+    if (head->prediction)
+        MICA_TRY(add_predictions(evaluator, i, batch));
+    return head->reconstruction_error ? add_reconstructions(evaluator, i, batch) : MICA_OK;
 }
 
 static mica_status run_batches(mica_evaluator *evaluator, mica_loader *loader) {
@@ -153,6 +269,7 @@ static mica_status run_batches(mica_evaluator *evaluator, mica_loader *loader) {
         mica_batch batch;
         MICA_TRY(mica_loader_next(loader, &batch));
         MICA_TRY(mica_network_write(evaluator->network, evaluator->program, &batch));
+        mica_model_set_step(evaluator->model, (uint64_t)b, mica_model_seed(evaluator->model));
         MICA_TRY(mica_program_run(evaluator->program));
         for (size_t i = 0; i < evaluator->network->n_heads; i++)
             MICA_TRY(add_batch(evaluator, i, &batch));
@@ -160,31 +277,51 @@ static mica_status run_batches(mica_evaluator *evaluator, mica_loader *loader) {
     return MICA_OK;
 }
 
-mica_status mica_evaluator_run(
-    mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads) {
-    const mica_network *network = evaluator->network;
-    for (size_t i = 0; i < network->n_heads; i++) {
-        if (evaluator->confusion[i])
-            memset(
-                evaluator->confusion[i], 0, confusion_size(&network->heads[i]) * sizeof(int64_t));
+static void begin(mica_evaluator *evaluator) {
+    for (size_t i = 0; i < evaluator->network->n_heads; i++) {
+        const mica_network_head *head = &evaluator->network->heads[i];
+        head_state *state = &evaluator->states[i];
+        if (state->confusion)
+            memset(state->confusion, 0, confusion_size(head) * sizeof *state->confusion);
+        state->n_mistakes = 0;
+        state->artefacts = (mica_artefacts){.stride = head->artefacts};
         evaluator->heads[i] = (mica_evaluation){
-            .head = network->heads[i].name,
-            .classes = head_classes(&network->heads[i]),
-            .confusion = evaluator->confusion[i],
+            .head = head->name,
+            .weight = head->weight,
+            .classes = head_classes(head),
+            .confusion = state->confusion,
         };
     }
+}
+
+mica_status mica_evaluator_run(
+    mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads) {
+    begin(evaluator);
     mica_loader *loader = NULL;
     MICA_TRY(
         mica_loader_create(dataset, &(mica_loader_options){.batch = evaluator->batch}, &loader));
+    uint64_t step = mica_model_step(evaluator->model);
     mica_status status = run_batches(evaluator, loader);
+    mica_model_set_step(evaluator->model, step, mica_model_seed(evaluator->model));
     mica_loader_destroy(&loader);
     MICA_TRY(status);
     double count = (double)mica_dataset_get_info(dataset)->count;
-    for (size_t i = 0; i < network->n_heads; i++) {
+    for (size_t i = 0; i < evaluator->network->n_heads; i++) {
         mica_evaluation *head = &evaluator->heads[i];
+        const mica_artefacts *artefacts = &evaluator->states[i].artefacts;
+        bool error = evaluator->network->heads[i].reconstruction_error;
         head->loss /= count;
         head->accuracy = head->classes ? head->accuracy / count : NAN;
+        head->reconstruction_error = error ? head->reconstruction_error / count : NAN;
+        head->checkerboard = mica_artefacts_checkerboard(artefacts);
+        head->border = mica_artefacts_border(artefacts);
     }
     *heads = evaluator->heads;
     return MICA_OK;
+}
+
+const mica_mistake *mica_evaluator_mistakes(
+    const mica_evaluator *evaluator, size_t head, size_t *count) {
+    *count = evaluator->states[head].n_mistakes;
+    return evaluator->states[head].mistakes;
 }

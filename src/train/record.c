@@ -21,16 +21,19 @@ static mica_status add_head(
     mica_record *record, const mica_network_head *head, bool alone, bool validation, size_t i) {
     mica_metrics *metrics = &record->metrics;
     struct mica_head_columns *columns = &record->heads[i];
-    *columns = (struct mica_head_columns){-1, -1, -1};
+    *columns = (struct mica_head_columns){.train_loss = -1, .validation_loss = -1};
     const char *name = alone ? "" : head->name, *line = alone ? "" : "_";
     if (!alone)
         MICA_TRY(mica_metrics_column(metrics, &columns->train_loss, "%s_train_loss", name));
     if (validation && !alone)
         MICA_TRY(
             mica_metrics_column(metrics, &columns->validation_loss, "%s_validation_loss", name));
-    if (validation && head->prediction)
-        MICA_TRY(mica_metrics_column(
-            metrics, &columns->validation_accuracy, "%s%svalidation_accuracy", name, line));
+    for (int m = 0; m < MICA_MEASURES; m++) {
+        columns->validation[m] = -1;
+        if (validation && mica_measures[m].applies(head))
+            MICA_TRY(mica_metrics_column(metrics, &columns->validation[m], "%s%svalidation_%s",
+                name, line, mica_measures[m].name));
+    }
     return MICA_OK;
 }
 
@@ -114,15 +117,7 @@ void mica_record_norms(mica_record *record) {
     }
 }
 
-double mica_total_loss(const mica_recipe *recipe, const mica_evaluation *heads, size_t n_heads) {
-    double total = 0;
-    for (size_t i = 0; i < n_heads; i++)
-        total += recipe->losses[i].weight * heads[i].loss;
-    return total;
-}
-
-double *mica_record_epoch(mica_record *record, const mica_recipe *recipe, int64_t steps,
-    const mica_evaluation *validation) {
+double *mica_record_epoch(mica_record *record, int64_t steps, const mica_evaluation *validation) {
     double *row = mica_metrics_row(&record->metrics);
     if (!row)
         return NULL;
@@ -133,11 +128,12 @@ double *mica_record_epoch(mica_record *record, const mica_recipe *recipe, int64_
             row[columns->train_loss] = record->sums[columns->train_loss] / (double)steps;
         if (validation && columns->validation_loss >= 0)
             row[columns->validation_loss] = validation[i].loss;
-        if (validation && columns->validation_accuracy >= 0)
-            row[columns->validation_accuracy] = validation[i].accuracy;
+        for (int m = 0; m < MICA_MEASURES; m++)
+            if (validation && columns->validation[m] >= 0)
+                row[columns->validation[m]] = mica_measure_get(&mica_measures[m], &validation[i]);
     }
     if (validation)
-        row[record->validation_loss] = mica_total_loss(recipe, validation, record->n_heads);
+        row[record->validation_loss] = mica_total_loss(validation, record->n_heads);
     for (size_t i = 0; record->norm_every && i < record->n_parameters; i++) {
         int64_t counted = (steps + record->norm_every - 1) / record->norm_every;
         row[record->norm_columns[i]] = record->sums[record->norm_columns[i]] / (double)counted;

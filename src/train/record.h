@@ -4,6 +4,7 @@
 #define MICA_TRAIN_RECORD_H
 
 #include "recipe/recipe.h"
+#include "train/evaluate.h"
 #include "train/metrics.h"
 
 #include <mica/train.h>
@@ -16,7 +17,8 @@ typedef struct mica_record {
     size_t n_heads;
     int epoch, step, learning_rate, train_loss, validation_loss, seconds;
     struct mica_head_columns {
-        int train_loss, validation_loss, validation_accuracy;
+        int train_loss, validation_loss;
+        int validation[MICA_MEASURES]; /* by place in mica_measures */
     } * heads;
 
     /* Gradient norms: one a layer, the mean over about 16 steps of an epoch. */
@@ -39,11 +41,6 @@ void mica_record_norms(mica_record *record);
 
 /* Ends an epoch of `steps` steps: appends its row, with validation (by head; NULL: none), and
  * clears the sums. NULL when memory runs out. */
-double *mica_record_epoch(mica_record *record, const mica_recipe *recipe, int64_t steps,
-    const mica_evaluation *validation);
-
-/* The losses of all heads together, weighted as the recipe says: what is minimized, without the
- * penalty. */
-double mica_total_loss(const mica_recipe *recipe, const mica_evaluation *heads, size_t n_heads);
+double *mica_record_epoch(mica_record *record, int64_t steps, const mica_evaluation *validation);
 
 #endif

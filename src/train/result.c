@@ -18,9 +18,17 @@ void mica_train_result_destroy(mica_train_result **owner) {
     free(result);
 }
 
+/* Losses and measures, not steps, rates and norms. */
 static bool is_result(const char *column) {
-    const char *tail = strrchr(column, '_');
-    return tail && (!strcmp(tail, "_loss") || !strcmp(tail, "_accuracy"));
+    size_t size = strlen(column);
+    if (size > 5 && !strcmp(column + size - 5, "_loss"))
+        return true;
+    for (const mica_measure *m = mica_measures; m->name; m++) {
+        size_t tail = strlen(m->name);
+        if (size > tail && !strcmp(column + size - tail, m->name))
+            return true;
+    }
+    return false;
 }
 
 /* Takes the name over; false if it is NULL. */
@@ -38,24 +46,27 @@ static bool add_row(mica_train_result *result, const mica_metrics *metrics) {
     return true;
 }
 
-static bool add_test(mica_train_result *result, const mica_recipe *recipe,
-    const mica_evaluation *test, size_t n_heads) {
-    if (!add(result, mica_strdup("test_loss"), mica_total_loss(recipe, test, n_heads)))
+static bool add_test(
+    mica_train_result *result, const mica_network *network, const mica_evaluation *test) {
+    size_t n_heads = network->n_heads;
+    if (!add(result, mica_strdup("test_loss"), mica_total_loss(test, n_heads)))
         return false;
     for (size_t i = 0; i < n_heads; i++) {
         const char *line = *test[i].head ? "_" : "";
         if (n_heads > 1 &&
             !add(result, mica_format("%s%stest_loss", test[i].head, line), test[i].loss))
             return false;
-        if (test[i].classes &&
-            !add(result, mica_format("%s%stest_accuracy", test[i].head, line), test[i].accuracy))
-            return false;
+        for (const mica_measure *m = mica_measures; m->name; m++)
+            if (m->applies(&network->heads[i]) &&
+                !add(result, mica_format("%s%stest_%s", test[i].head, line, m->name),
+                    mica_measure_get(m, &test[i])))
+                return false;
     }
     return true;
 }
 
 mica_status mica_result_create(const mica_train_result *summary, const mica_record *record,
-    const mica_recipe *recipe, const mica_evaluation *test, mica_train_result **out) {
+    const mica_network *network, const mica_evaluation *test, mica_train_result **out) {
     mica_train_result *result = mica_copy(summary, sizeof *summary);
     if (!result)
         return MICA_E_MEMORY;
@@ -63,9 +74,10 @@ mica_status mica_result_create(const mica_train_result *summary, const mica_reco
     result->out = mica_strdup(summary->out);
     result->n_metrics = 0;
     result->metrics =
-        mica_alloc(record->metrics.n_columns + 1 + 2 * record->n_heads, sizeof *result->metrics);
+        mica_alloc(record->metrics.n_columns + 1 + (1 + MICA_MEASURES) * record->n_heads,
+            sizeof *result->metrics);
     if (!result->device || !result->out || !result->metrics || !add_row(result, &record->metrics) ||
-        (test && !add_test(result, recipe, test, record->n_heads))) {
+        (test && !add_test(result, network, test))) {
         mica_train_result_destroy(&result);
         return MICA_E_MEMORY;
     }

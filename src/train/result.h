@@ -7,6 +7,6 @@
 /* A copy of `summary` with the metrics of the run: those of its best epoch's row, and the test
  * set's (by head; NULL: none). */
 mica_status mica_result_create(const mica_train_result *summary, const mica_record *record,
-    const mica_recipe *recipe, const mica_evaluation *test, mica_train_result **result);
+    const mica_network *network, const mica_evaluation *test, mica_train_result **result);
 
 #endif

@@ -1,37 +1,20 @@
 /* Using a run: predictions and evaluation with the weights of its best epoch. */
+#include "train/run.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/dataset.h"
+#include "data/image.h"
 #include "train/draw.h"
-#include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/pictures.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <mica/io.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The network for one batch size, with the run's weights. */
-typedef struct stage {
-    mica_network *network;
-    mica_model *model;
-} stage;
-
-struct mica_run {
-    char *folder;
-    char *device_text;
-    mica_recipe *recipe;
-    mica_device *device;
-    mica_run_info info;
-    char **class_names;
-    stage one; /* of batch size 1 */
-    mica_program *predict;
-    stage many; /* of the recipe's batch size */
-    mica_evaluator *evaluator;
-};
-
-static void stage_close(stage *s) {
+static void stage_close(mica_stage *s) {
     mica_model_destroy(&s->model);
     mica_network_destroy(&s->network);
 }
@@ -42,6 +25,8 @@ void mica_run_destroy(mica_run **owner) {
         return;
     *owner = NULL;
     mica_program_destroy(&run->predict);
+    mica_program_destroy(&run->encode);
+    mica_decoder_destroy(&run->decoder);
     mica_evaluator_destroy(&run->evaluator);
     stage_close(&run->one);
     stage_close(&run->many);
@@ -51,19 +36,18 @@ void mica_run_destroy(mica_run **owner) {
     mica_device_destroy(&run->device);
     mica_recipe_destroy(&run->recipe);
     free(run->device_text);
+    free(run->weights);
     free(run->folder);
     free(run);
 }
 
-static mica_status stage_open(mica_run *run, int64_t batch, stage *out) {
-    stage s = {0};
-    char *path = mica_path_join(run->folder, MICA_RUN_MODEL);
-    mica_status status = path ? mica_recipe_build(run->recipe, batch, &s.network) : MICA_E_MEMORY;
+static mica_status stage_open(mica_run *run, int64_t batch, mica_stage *out) {
+    mica_stage s = {0};
+    mica_status status = mica_recipe_build(run->recipe, batch, &s.network);
     if (status == MICA_OK)
         status = mica_model_create(s.network->graph, run->device, run->recipe->seed, &s.model);
     if (status == MICA_OK)
-        status = mica_model_load(s.model, path);
-    free(path);
+        status = mica_model_import(s.model, run->weights);
     if (status == MICA_OK)
         *out = s;
     else
@@ -71,17 +55,21 @@ static mica_status stage_open(mica_run *run, int64_t batch, stage *out) {
     return status;
 }
 
+mica_status mica_run_many(mica_run *run) {
+    return run->many.model ? MICA_OK : stage_open(run, run->recipe->batch, &run->many);
+}
+
 #define CLASSES_LIMIT (1 << 20) /* bytes of all names */
 
 /* The names in classes.txt, or numbers where there are none. */
 static mica_status name_classes(mica_run *run) {
     int64_t classes = run->info.classes;
-    char *path = mica_path_join(run->folder, MICA_RUN_CLASSES), *names = NULL;
+    char *path = mica_path_join(run->folder ? run->folder : ".", MICA_RUN_CLASSES), *names = NULL;
     size_t size;
     mica_status status = MICA_OK;
     if (!path || !(run->class_names = mica_alloc((size_t)classes, sizeof *run->class_names)))
         status = MICA_E_MEMORY;
-    else if (mica_folder_has(run->folder, MICA_RUN_CLASSES))
+    else if (run->folder && mica_folder_has(run->folder, MICA_RUN_CLASSES))
         status = mica_file_read(path, CLASSES_LIMIT, &names, &size);
     free(path);
     char *rest = names;
@@ -105,6 +93,7 @@ static mica_status describe(mica_run *run) {
         .name = run->recipe->name,
         .device = run->device_text,
         .sample = mica_shape_of(run->recipe->input_rank, run->recipe->input),
+        .white = (float)(run->recipe->data.byte_scale * 255),
     };
     if (!probability)
         return MICA_OK;
@@ -113,7 +102,13 @@ static mica_status describe(mica_run *run) {
     return name_classes(run);
 }
 
-static mica_status open_parts(mica_run *run, const char *folder, const char *device) {
+static mica_status open_parts(mica_run *run, const char *device) {
+    MICA_TRY(mica_device_open(device, &run->device));
+    MICA_TRY(stage_open(run, 1, &run->one));
+    return describe(run);
+}
+
+static mica_status open_folder(mica_run *run, const char *folder, const char *device) {
     if (!mica_folder_has(folder, MICA_RUN_RECIPE))
         return mica_fail(MICA_E_NOT_FOUND,
             "%s is not the folder of a run: it has no %s (mica train makes one)", folder,
@@ -124,13 +119,13 @@ static mica_status open_parts(mica_run *run, const char *folder, const char *dev
             folder, MICA_RUN_MODEL);
     char *recipe = mica_path_join(folder, MICA_RUN_RECIPE);
     run->folder = mica_strdup(folder);
-    mica_status status =
-        recipe && run->folder ? mica_recipe_load(recipe, NULL, 0, &run->recipe) : MICA_E_MEMORY;
+    run->weights = mica_path_join(folder, MICA_RUN_MODEL);
+    mica_status status = recipe && run->folder && run->weights
+                             ? mica_recipe_load(recipe, NULL, 0, &run->recipe)
+                             : MICA_E_MEMORY;
     free(recipe);
     MICA_TRY(status);
-    MICA_TRY(mica_device_open(device, &run->device));
-    MICA_TRY(stage_open(run, 1, &run->one));
-    return describe(run);
+    return open_parts(run, device);
 }
 
 mica_status mica_run_open(const char *folder, const char *device, mica_run **out) {
@@ -139,7 +134,27 @@ mica_status mica_run_open(const char *folder, const char *device, mica_run **out
     mica_run *run = mica_alloc(1, sizeof *run);
     if (!run)
         return MICA_E_MEMORY;
-    mica_status status = open_parts(run, folder, device);
+    mica_status status = open_folder(run, folder, device);
+    if (status == MICA_OK)
+        *out = run;
+    else
+        mica_run_destroy(&run);
+    return status;
+}
+
+mica_status mica_run_open_recipe(const char *recipe, const char *const *overrides,
+    size_t n_overrides, const char *weights, const char *device, mica_run **out) {
+    if (!recipe || !weights)
+        return mica_fail(
+            MICA_E_INVALID, "mica_run_open_recipe: the recipe or the weights are NULL");
+    mica_run *run = mica_alloc(1, sizeof *run);
+    if (!run)
+        return MICA_E_MEMORY;
+    mica_status status = MICA_E_MEMORY;
+    if ((run->weights = mica_strdup(weights)))
+        status = mica_recipe_load(recipe, overrides, n_overrides, &run->recipe);
+    if (status == MICA_OK)
+        status = open_parts(run, device);
     if (status == MICA_OK)
         *out = run;
     else
@@ -151,16 +166,21 @@ const mica_run_info *mica_run_get_info(const mica_run *run) {
     return &run->info;
 }
 
+mica_status mica_run_open_data(mica_run *run, const char *data, mica_dataset **train,
+    mica_dataset **validation, mica_dataset **test) {
+    return mica_recipe_open_data(run->recipe, data, train, validation, test);
+}
+
 mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes) {
     const mica_network *network = run->one.network;
     mica_value *probability = network->heads[0].probability;
     if (!probability)
         return mica_fail(MICA_E_UNSUPPORTED, "%s is not a classifier: it has no classes to predict",
-            run->folder);
+            run->recipe->name);
     if (n_classes != (size_t)run->info.classes)
         return mica_fail(MICA_E_INVALID, "%s has %lld classes, but room was given for %zu",
-            run->folder, (long long)run->info.classes, n_classes);
+            run->recipe->name, (long long)run->info.classes, n_classes);
     if (!run->predict)
         MICA_TRY(mica_program_create(run->one.model,
             &(mica_program_options){.outputs = &probability, .n_outputs = 1}, &run->predict));
@@ -170,37 +190,33 @@ mica_status mica_run_predict(
         run->predict, probability, probabilities, n_classes * sizeof *probabilities);
 }
 
-/* The picture that a sample is: (height, width), (height, width, channels), or a square laid out in
- * one row. */
-static mica_status picture_shape(const mica_run *run, mica_shape *shape) {
-    mica_shape sample = run->info.sample;
-    int64_t side = (int64_t)llround(sqrt((double)sample.dim[0]));
-    if (sample.rank == 3 && (sample.dim[2] == 1 || sample.dim[2] == 3))
-        *shape = sample;
-    else if (sample.rank == 2)
-        *shape = MICA_SHAPE(sample.dim[0], sample.dim[1], 1);
-    else if (sample.rank == 1 && side * side == sample.dim[0])
-        *shape = MICA_SHAPE(side, side, 1);
-    else {
-        char text[96];
+mica_status mica_run_read_image(mica_run *run, const char *path, float *sample, size_t n_sample) {
+    mica_shape shape;
+    char text[96];
+    if (!mica_picture_shape(run->info.sample, &shape))
         return mica_fail(MICA_E_UNSUPPORTED, "%s takes samples of %s, which no picture can be",
-            run->folder, mica_shape_text(sample, text, sizeof text));
-    }
-    return MICA_OK;
+            run->recipe->name, mica_shape_text(run->info.sample, text, sizeof text));
+    if (n_sample != (size_t)mica_shape_count(shape))
+        return mica_fail(MICA_E_INVALID,
+            "%s takes samples of %lld numbers, but room was given for %zu", run->recipe->name,
+            (long long)mica_shape_count(shape), n_sample);
+    const mica_recipe_data *data = &run->recipe->data;
+    mica_image image = {0};
+    MICA_TRY(mica_image_load(path, shape.dim[0], shape.dim[1], &image));
+    mica_status status =
+        mica_image_fit(&image, shape, data->invert, (float)data->byte_scale, sample);
+    mica_image_free(&image);
+    if (status == MICA_OK)
+        mica_normalize(
+            data->mean, data->deviation, data->channels, mica_shape_count(shape), sample);
+    return status;
 }
 
-mica_status mica_run_predict_png(
+mica_status mica_run_predict_image(
     mica_run *run, const char *path, float *probabilities, size_t n_classes) {
-    mica_shape shape;
-    MICA_TRY(picture_shape(run, &shape));
-    mica_image image = {0};
-    MICA_TRY(mica_image_read_png(path, &image));
-    size_t count = (size_t)mica_shape_count(shape);
+    size_t count = (size_t)mica_shape_count(run->info.sample);
     float *sample = mica_alloc(count, sizeof *sample);
-    mica_status status = sample ? mica_image_fit(&image, shape, run->recipe->data.invert,
-                                      (float)run->recipe->data.byte_scale, sample)
-                                : MICA_E_MEMORY;
-    mica_image_free(&image);
+    mica_status status = sample ? mica_run_read_image(run, path, sample, count) : MICA_E_MEMORY;
     if (status == MICA_OK)
         status = mica_run_predict(run, sample, count, probabilities, n_classes);
     free(sample);
@@ -209,19 +225,22 @@ mica_status mica_run_predict_png(
 
 static mica_status evaluate(
     mica_run *run, const mica_dataset *test, const mica_evaluation **heads) {
-    if (!run->evaluator) {
-        MICA_TRY(stage_open(run, run->recipe->batch, &run->many));
-        mica_status status =
-            mica_evaluator_create(run->many.model, run->many.network, &run->evaluator);
-        if (status != MICA_OK) {
-            stage_close(&run->many);
-            return status;
-        }
-    }
+    MICA_TRY(mica_run_many(run));
+    if (!run->evaluator)
+        MICA_TRY(mica_evaluator_create(run->many.model, run->many.network, &run->evaluator));
     MICA_TRY(mica_network_accepts(run->many.network, test, "test"));
     MICA_TRY(mica_evaluator_run(run->evaluator, test, heads));
-    return mica_draw_confusion(
-        *heads, run->many.network->n_heads, mica_dataset_get_info(test), "test", run->folder);
+    if (!run->folder)
+        return MICA_OK;
+    MICA_TRY(mica_draw_confusion(
+        *heads, run->many.network->n_heads, mica_dataset_get_info(test), "test", run->folder));
+    return mica_draw_mistakes(&(mica_showing){.recipe = run->recipe,
+                                  .network = run->many.network,
+                                  .model = run->many.model,
+                                  .set = test,
+                                  .set_name = "test",
+                                  .folder = run->folder},
+        run->evaluator);
 }
 
 mica_status mica_run_evaluate(mica_run *run, const char *data, const mica_evaluation **heads,

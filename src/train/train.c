@@ -8,6 +8,7 @@
 #include "train/draw.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/pictures.h"
 #include "train/record.h"
 #include "train/result.h"
 
@@ -43,6 +44,10 @@ typedef struct training {
     float *sample_loss;     /* (batch): room for one head's losses */
     mica_metric *row;       /* the last epoch's, for the caller */
     bool has_row;
+    const char **notes; /* the graph's warnings */
+    size_t n_notes;
+    const char **skipped; /* pictures that no data set holds */
+    size_t n_skipped;
 
     double began;        /* this session */
     double earlier;      /* seconds of the sessions before */
@@ -50,6 +55,7 @@ typedef struct training {
     double rate_began;   /* when the first step was done: what came before was warming up */
     double validating;   /* seconds since then that were no training */
     int64_t rate_steps;  /* since then */
+    double rate_waited;  /* seconds that the loader had waited until then */
 } training;
 
 static double now(void) {
@@ -69,6 +75,13 @@ static bool stop_wanted(const training *t) {
 static double samples_per_s(const training *t) {
     double seconds = now() - t->rate_began - t->validating;
     return t->rate_steps && seconds > 0 ? (double)(t->rate_steps * t->position.batch_size) / seconds
+                                        : 0;
+}
+
+/* The part of the time of training steps in which they waited for samples. */
+static double data_wait(const training *t) {
+    double seconds = now() - t->rate_began - t->validating;
+    return t->rate_steps && seconds > 0 ? (mica_loader_waited(t->loader) - t->rate_waited) / seconds
                                         : 0;
 }
 
@@ -97,8 +110,12 @@ static void report(training *t, mica_train_event event) {
         .samples_per_s = samples_per_s(t),
         .seconds_left = seconds_left(t),
         .seconds = run_seconds(t),
+        .notes = t->notes,
+        .n_notes = t->n_notes,
         .metrics = t->row,
         .n_metrics = t->has_row ? t->record.metrics.n_columns : 0,
+        .skipped = t->skipped,
+        .n_skipped = t->n_skipped,
     };
     if (done)
         progress.loss = t->row[t->record.train_loss].value;
@@ -218,10 +235,12 @@ static mica_status collect(training *t) {
         mica_record_norms(record);
     t->position.batch++;
     t->position.step++;
-    if (t->rate_began > 0)
+    if (t->rate_began > 0) {
         t->rate_steps++;
-    else
+    } else {
         t->rate_began = now();
+        t->rate_waited = mica_loader_waited(t->loader);
+    }
     return MICA_OK;
 }
 
@@ -275,7 +294,7 @@ static mica_status finish_epoch(training *t) {
     double start = now();
     if (t->validation)
         MICA_TRY(mica_evaluator_run(t->evaluator, t->validation, &heads));
-    double *row = mica_record_epoch(&t->record, t->recipe, p->steps_per_epoch, heads);
+    double *row = mica_record_epoch(&t->record, p->steps_per_epoch, heads);
     if (!row)
         return MICA_E_MEMORY;
     p->epoch++;
@@ -324,11 +343,30 @@ static mica_status open_recipe(training *t, const char *path) {
     return MICA_OK;
 }
 
+/* Test sets may share the training set's files, and what was left out of them. */
+static mica_status list_skipped(training *t) {
+    const mica_dataset_info *train = mica_dataset_get_info(t->train);
+    const mica_dataset_info *test = t->test ? mica_dataset_get_info(t->test) : train;
+    size_t n_train = (size_t)train->n_skipped;
+    size_t n_test = test->skipped == train->skipped ? 0 : (size_t)test->n_skipped;
+    t->skipped = mica_alloc(n_train + n_test, sizeof *t->skipped);
+    if (!t->skipped)
+        return MICA_E_MEMORY;
+    for (size_t i = 0; i < n_train + n_test; i++)
+        t->skipped[i] = i < n_train ? train->skipped[i] : test->skipped[i - n_train];
+    t->n_skipped = n_train + n_test;
+    return MICA_OK;
+}
+
 static mica_status open_data(training *t) {
     MICA_TRY(
         mica_recipe_open_data(t->recipe, t->options.data, &t->train, &t->validation, &t->test));
-    mica_loader_options options = {
-        .batch = t->recipe->batch, .shuffle = true, .drop_last = true, .seed = t->recipe->seed};
+    MICA_TRY(list_skipped(t));
+    mica_loader_options options = {.batch = t->recipe->batch,
+        .shuffle = true,
+        .drop_last = true,
+        .seed = t->recipe->seed,
+        .augment = t->recipe->data.augment};
     MICA_TRY(mica_loader_create(t->train, &options, &t->loader));
     t->position = (mica_position){
         .seed = (int64_t)t->recipe->seed,
@@ -348,8 +386,20 @@ static mica_status open_device(training *t) {
     return t->device_text ? MICA_OK : MICA_E_MEMORY;
 }
 
+static mica_status take_notes(training *t) {
+    size_t count = 0;
+    while (mica_graph_warning(t->network->graph, count))
+        count++;
+    if (!(t->notes = mica_alloc(count, sizeof *t->notes)))
+        return MICA_E_MEMORY;
+    for (; t->n_notes < count; t->n_notes++)
+        t->notes[t->n_notes] = mica_graph_warning(t->network->graph, t->n_notes);
+    return MICA_OK;
+}
+
 static mica_status compile(training *t) {
     MICA_TRY(mica_recipe_build(t->recipe, t->recipe->batch, &t->network));
+    MICA_TRY(take_notes(t));
     MICA_TRY(mica_network_accepts(t->network, t->train, "training"));
     if (t->validation)
         MICA_TRY(mica_network_accepts(t->network, t->validation, "validation"));
@@ -422,14 +472,26 @@ static mica_status open_folder(training *t) {
 /* Measures the best weights and writes what shows the whole run. */
 static mica_status finish(training *t, mica_train_result **result) {
     const mica_evaluation *heads = NULL;
-    double rate = samples_per_s(t);
+    double rate = samples_per_s(t), waited = data_wait(t);
     MICA_TRY(mica_model_load(t->model, t->model_path));
     mica_dataset *measured = t->test ? t->test : t->validation;
+    mica_showing showing = {
+        .recipe = t->recipe,
+        .network = t->network,
+        .model = t->model,
+        .set = measured ? measured : t->train,
+        .set_name = t->test    ? "test"
+                    : measured ? "validation"
+                               : "training",
+        .folder = t->folder.path,
+    };
     if (measured) {
         MICA_TRY(mica_evaluator_run(t->evaluator, measured, &heads));
         MICA_TRY(mica_draw_confusion(heads, t->network->n_heads, mica_dataset_get_info(measured),
-            t->test ? "test" : "validation", t->folder.path));
+            showing.set_name, t->folder.path));
+        MICA_TRY(mica_draw_mistakes(&showing, t->evaluator));
     }
+    MICA_TRY(mica_draw_pictures(&showing));
     MICA_TRY(show_metrics(t));
     if (!result)
         return MICA_OK;
@@ -441,8 +503,9 @@ static mica_status finish(training *t, mica_train_result **result) {
         .steps = (uint64_t)t->position.step,
         .seconds = run_seconds(t),
         .samples_per_s = rate,
+        .data_wait = waited,
     };
-    return mica_result_create(&summary, &t->record, t->recipe, t->test ? heads : NULL, result);
+    return mica_result_create(&summary, &t->record, t->network, t->test ? heads : NULL, result);
 }
 
 static mica_status run(training *t, const char *path, mica_train_result **result) {
@@ -463,6 +526,8 @@ static mica_status run(training *t, const char *path, mica_train_result **result
 }
 
 static void training_clear(training *t) {
+    free(t->notes);
+    free(t->skipped);
     free(t->row);
     free(t->sample_loss);
     mica_record_clear(&t->record);

@@ -8,7 +8,8 @@ import sys
 import tempfile
 
 mica, recipes = sys.argv[1], pathlib.Path(sys.argv[2])
-COMMANDS = ['train', 'eval', 'predict', 'summary', 'plan', 'devices', 'check', 'bench']
+COMMANDS = ['train', 'eval', 'predict', 'sample', 'encode', 'summary', 'plan', 'fetch', 'devices',
+            'check', 'bench']
 
 
 def run(*args):
@@ -27,7 +28,7 @@ def refused(args, error):
 
 def summary(*args):
     code, out, err = run('summary', '--json', *args)
-    expect((code, err), (0, ''))
+    assert code == 0 and all(line.startswith('note: ') for line in err.splitlines()), err
     return json.loads(out)
 
 
@@ -62,6 +63,22 @@ assert code == 2 and out == '' and 'nowhere.yaml' in err and err.count('\n') == 
 # Every recipe that comes with the program
 for recipe in [*recipes.glob('*.yaml'), *recipes.glob('course/*.yaml')]:
     assert summary(recipe)['name'] == recipe.stem
+
+# The course's example of a convolution, and a network of another framework's names
+with tempfile.TemporaryDirectory() as folder:
+    recipe = pathlib.Path(folder, 'conv.yaml')
+    recipe.write_text('''
+input: [32, 32, 3]
+layers:
+  - {type: conv2d, name: conv, filters: 20, kernel: 8, strides: 2, padding: 1}
+  - {type: flatten}
+  - {type: dense, name: scores, units: 10}
+loss: softmax_cross_entropy
+''')
+    row = summary(recipe)['layers'][1]
+    expect((row['output'], row['parameters']), ([None, 14, 14, 20], 3860))
+got = summary(recipes / 'cifar10-resnet.yaml')
+expect((got['parameters'], got['frozen']), (271098, 1376))
 
 # The course's parameter counts
 for name, parameters in [('3-4-2', 26), ('3-4-4-1', 41)]:

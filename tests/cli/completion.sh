@@ -37,4 +37,6 @@ expect --resume train recipes/digits-mlp.yaml --r
 expect auto plan --device ''
 expect opencl summary --device openc
 expect mlp bench m
+expect sample sam
+expect --weights encode recipes/digits-mlp.yaml --w
 exit $failed

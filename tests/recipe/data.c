@@ -1,8 +1,8 @@
 /* Where a recipe's data sets are found, and how they are parted. */
 #include "base/file.h"
 #include "recipe/recipe.h"
+#include "tests/data/picture.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +23,8 @@ static void enter(void) {
 }
 
 static void leave(void) {
-    const char *files[] = {
-        "recipes/r.yaml", "recipes/a.csv", "other/a.csv", "recipes/images", "recipes/labels"};
+    const char *files[] = {"recipes/r.yaml", "recipes/a.csv", "other/a.csv", "recipes/images",
+        "recipes/labels", "other/r.bin"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i]);
     rmdir("recipes");
@@ -130,6 +130,85 @@ START_TEST(idx) {
 }
 END_TEST
 
+#define PICTURES(data)                                                                             \
+    "input: [8, 8, 3]\nlayers:\n  - {type: flatten}\n  - {type: dense, units: 2}\n"                \
+    "loss: softmax_cross_entropy\ndata: {set: images, " data "}\n"
+
+START_TEST(images) {
+    mica_dataset *train = NULL, *validation = NULL, *test = NULL;
+    temp_make();
+    const char *const folders[] = {"a", "a/y", "a/x", "b", "b/x", "b/y"};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        ck_assert_int_eq(mkdir(temp_path(folders[i]), 0700), 0);
+    for (int i = 0; i < 10; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "a/%c/%d.jpg", i % 2 ? 'x' : 'y', i);
+        jpeg_write(name, 20, 30, 3, 10 * i);
+    }
+    jpeg_write("b/x/1.jpg", 8, 8, 3, 77);
+    jpeg_write("b/y/1.jpg", 8, 8, 3, 77);
+    temp_write("b/x/2.jpg", "", 0);
+
+    mica_recipe *r = load(PICTURES("files: a, test: 0.2, validation: 0.25"));
+    ck_ok(mica_recipe_open_data(r, temp_path(""), &train, &validation, &test));
+    ck_assert_int_eq(count(train), 6);
+    ck_assert_int_eq(count(validation), 2);
+    ck_assert_int_eq(count(test), 2);
+    mica_dataset_destroy(&train);
+    mica_dataset_destroy(&validation);
+    mica_dataset_destroy(&test);
+    mica_recipe_destroy(&r);
+
+    r = load(PICTURES("files: [a, b], class_names: [y, x], mean: [0.5], std: [0.25]"));
+    ck_ok(mica_recipe_open_data(r, temp_path(""), &train, &validation, &test));
+    ck_assert_int_eq(count(train), 10);
+    ck_assert_int_eq(count(test), 2);
+    const mica_dataset_info *info = mica_dataset_get_info(test);
+    ck_assert_str_eq(info->class_names[0], "y");
+    ck_assert_int_eq(info->n_skipped, 1);
+    ck_assert_float_eq(info->mean[0], 0.5f);
+    float values[8 * 8 * 3];
+    ck_ok(mica_dataset_sample(test, 0, values, NULL));
+    ck_assert_float_eq_tol(values[0], (77 / 255.0f - 0.5f) / 0.25f, 0.1f);
+    mica_dataset_destroy(&train);
+    mica_dataset_destroy(&test);
+    r->data.strict = true;
+    ck_refused(mica_recipe_open_data(r, temp_path(""), NULL, NULL, &test), MICA_E_FORMAT,
+        "b/x/2.jpg: wanted a PNG or JPEG");
+    ck_assert_ptr_null(test);
+    mica_recipe_destroy(&r);
+    temp_remove();
+}
+END_TEST
+
+START_TEST(cifar10) {
+    static unsigned char records[4 * 3073];
+    for (int i = 0; i < 4; i++)
+        records[i * 3073] = (unsigned char)(i * 3);
+    put("other/r.bin", records, sizeof records);
+    mica_dataset *train = NULL, *test = NULL;
+    mica_recipe *r = load(NET("32, 32, 3", "10") "data: {set: cifar10, files: r.bin, test: 0.5}\n");
+    ck_ok(mica_recipe_open_data(r, "other", &train, NULL, &test));
+    ck_assert_int_eq(count(train), 2);
+    ck_assert_int_eq(count(test), 2);
+    ck_assert_str_eq(mica_dataset_get_info(test)->class_names[9], "truck");
+    mica_dataset_destroy(&train);
+    mica_dataset_destroy(&test);
+    mica_recipe_destroy(&r);
+    r = load(NET("3072", "10") "data: {set: cifar10, files: [r.bin, r.bin]}\n");
+    ck_ok(mica_recipe_open_data(r, "other", &train, NULL, &test));
+    ck_assert_int_eq(count(train), 4);
+    ck_assert_int_eq(count(test), 4);
+    mica_dataset_destroy(&train);
+    mica_dataset_destroy(&test);
+    mica_recipe_destroy(&r);
+    r = load(NET("3072", "10") "data: {set: cifar10}\n");
+    ck_refused(mica_recipe_open_data(r, "other", &train, NULL, &test), MICA_E_NOT_FOUND,
+        "cifar10: no data_batch_1.bin and no cifar-10-binary.tar.gz in other/cifar10");
+    mica_recipe_destroy(&r);
+}
+END_TEST
+
 START_TEST(none) {
     mica_recipe *r = load(NET("2", "2"));
     mica_dataset *train = NULL;
@@ -147,6 +226,8 @@ int main(void) {
     tcase_add_test(open, digits);
     tcase_add_test(open, csv);
     tcase_add_test(open, idx);
+    tcase_add_test(open, images);
+    tcase_add_test(open, cifar10);
     tcase_add_test(open, none);
     suite_add_tcase(suite, open);
     SRunner *runner = srunner_create(suite);

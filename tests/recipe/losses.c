@@ -69,8 +69,38 @@ static void by_squares(const double *x, int n, int label, int row, expected *e) 
     e->prediction[row] = n == 1 ? x[0] > 0.5 : largest(x, n);
 }
 
+static void by_distances(const double *x, int n, int label, int row, expected *e) {
+    for (int i = 0; i < n; i++)
+        e->loss[row] += fabs(x[i] - target(n, label, i)) / n;
+    e->prediction[row] = n == 1 ? x[0] > 0.5 : largest(x, n);
+}
+
+/* The numbers are no probabilities, so a sigmoid makes them some, as floats. */
+static void by_probabilities(const double *x, int n, int label, int row, expected *e) {
+    by_sigmoid(x, n, label, row, e);
+    e->loss[row] = 0;
+    for (int i = 0; i < n; i++) {
+        double t = target(n, label, i), p = (double)(float)sigmoid(x[i]);
+        e->loss[row] -= (t * fmax(log(p), -100) + (1 - t) * fmax(log(1 - p), -100)) / n;
+    }
+}
+
+static void by_smooth_softmax(const double *x, int n, int label, int row, expected *e) {
+    double loss = 0;
+    for (int i = 0; i < n; i++) {
+        by_softmax(x, n, i, row, e);
+        loss += e->loss[row] * (0.8 * (i == label) + 0.2 / n);
+    }
+    e->loss[row] = loss;
+}
+
+static void by_sum_of_squares(const double *x, int n, int label, int row, expected *e) {
+    by_squares(x, n, label, row, e);
+    e->loss[row] *= n;
+}
+
 static const struct {
-    const char *kind;
+    const char *kind; /* and more keys */
     int units;
     void (*reference)(const double *x, int n, int label, int row, expected *e);
 } cases[] = {
@@ -80,6 +110,12 @@ static const struct {
     {"sigmoid_cross_entropy", 1, by_sigmoid},
     {"mean_squared_error", 3, by_squares},
     {"mean_squared_error", 1, by_squares},
+    {"mean_absolute_error", 3, by_distances},
+    {"mean_absolute_error", 1, by_distances},
+    {"binary_cross_entropy", 3, by_probabilities},
+    {"binary_cross_entropy", 1, by_probabilities},
+    {"softmax_cross_entropy, label_smoothing: 0.2", 3, by_smooth_softmax},
+    {"mean_squared_error, reduce: sum", 3, by_sum_of_squares},
 };
 
 static void close_to(double got, double wanted) {
@@ -90,9 +126,8 @@ static void close_to(double got, double wanted) {
 static mica_network *build(const char *kind, int units, mica_recipe **recipe) {
     char text[256], path[] = "/tmp/mica-losses-XXXXXX";
     snprintf(text, sizeof text,
-        "name: n\ninput: [%d]\nlayers:\n  - {type: scale, factor: 1}\n"
-        "loss: {kind: %s, weight: 0.5}\n",
-        units, kind);
+        "name: n\ninput: [%d]\nlayers:\n  - {type: %s}\nloss: {kind: %s, weight: 0.5}\n", units,
+        strstr(kind, "binary") ? "sigmoid" : "scale, factor: 1", kind);
     int file = mkstemp(path);
     ck_assert_int_ge(file, 0);
     close(file);
@@ -150,7 +185,7 @@ START_TEST(head) {
         close_to((double)sample_loss[row], e.loss[row]);
         ck_assert_int_eq(prediction[row], e.prediction[row]);
     }
-    ck_assert(!h->probability == !strcmp(cases[_i].kind, "mean_squared_error"));
+    ck_assert(!h->probability == !strncmp(cases[_i].kind, "mean_", 5));
     if (h->probability) {
         size_t size = (size_t)(BATCH * columns) * sizeof *probability;
         ck_assert_int_eq(mica_program_read(program, h->probability, probability, size), MICA_OK);
@@ -165,6 +200,117 @@ START_TEST(head) {
 }
 END_TEST
 
+/* ---- losses without labels ---- */
+
+enum { SIZE = 6 };
+
+/* Runs the network of a recipe on `x` and reads a value of each sample. */
+static void run_recipe(const char *layers, const char *loss, const float *x,
+    mica_value *(*wanted)(const mica_network *network), float *got, size_t count) {
+    char text[512], path[] = "/tmp/mica-losses-XXXXXX";
+    snprintf(text, sizeof text, "name: n\ninput: [1, 3, 2]\nlayers:\n%sloss: %s\n", layers, loss);
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    close(file);
+    ck_assert_int_eq(mica_file_replace(path, text, strlen(text)), MICA_OK);
+    mica_recipe *recipe = NULL;
+    mica_network *network = NULL;
+    mica_device *device = NULL;
+    mica_model *model = NULL;
+    mica_program *program = NULL;
+    ck_assert_msg(mica_recipe_load(path, NULL, 0, &recipe) == MICA_OK, "%s", mica_last_error());
+    ck_assert_msg(mica_recipe_build(recipe, BATCH, &network) == MICA_OK, "%s", mica_last_error());
+    unlink(path);
+    ck_assert_ptr_null(network->label);
+    ck_assert_int_eq(mica_device_open(device_name, &device), MICA_OK);
+    ck_assert_int_eq(mica_model_create(network->graph, device, 1, &model), MICA_OK);
+    mica_value *output = wanted(network);
+    mica_program_options options = {.outputs = &output, .n_outputs = 1};
+    ck_assert_msg(
+        mica_program_create(model, &options, &program) == MICA_OK, "%s", mica_last_error());
+    ck_assert_int_eq(
+        mica_program_write(program, network->input, x, BATCH * SIZE * sizeof *x), MICA_OK);
+    ck_assert_int_eq(mica_program_run(program), MICA_OK);
+    ck_assert_int_eq(mica_program_read(program, output, got, count * sizeof *got), MICA_OK);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+    mica_device_destroy(&device);
+    mica_network_destroy(&network);
+    mica_recipe_destroy(&recipe);
+}
+
+static mica_value *sample_loss(const mica_network *network) {
+    return network->heads[0].sample_loss;
+}
+
+static mica_value *error(const mica_network *network) {
+    return network->heads[0].reconstruction_error;
+}
+
+static mica_value *reconstruction(const mica_network *network) {
+    return network->heads[0].reconstruction;
+}
+
+/* The target is the input, of another rank than what is judged, and without the noise. */
+START_TEST(of_input) {
+    static const char layers[] = "  - {type: noise, deviation: 10}\n"
+                                 "  - {type: scale, factor: 0}\n  - {type: flatten}\n";
+    static const struct {
+        const char *kind;
+        double constant; /* what the layers' zeros become */
+    } kinds[] = {
+        {"sigmoid_cross_entropy", 0.5},
+        {"mean_squared_error", 0},
+        {"mean_absolute_error", 0},
+    };
+    float x[BATCH * SIZE], got[BATCH * SIZE];
+    for (int i = 0; i < BATCH * SIZE; i++)
+        x[i] = (float)i / 32;
+    char loss[96];
+    bool sum = _i % 2;
+    const char *kind = kinds[_i / 2].kind;
+    double constant = kinds[_i / 2].constant;
+    snprintf(
+        loss, sizeof loss, "{kind: %s, target: input, reduce: %s}", kind, sum ? "sum" : "mean");
+    run_recipe(layers, loss, x, sample_loss, got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        double wanted = 0;
+        for (int i = 0; i < SIZE; i++) {
+            double t = (double)x[row * SIZE + i];
+            wanted += *kind == 's' ? log(2) : strstr(kind, "squared") ? t * t : fabs(t);
+        }
+        close_to((double)got[row], sum ? wanted : wanted / SIZE);
+    }
+    run_recipe(layers, loss, x, error, got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        double wanted = 0;
+        for (int i = 0; i < SIZE; i++)
+            wanted += pow((double)x[row * SIZE + i] - constant, 2) / SIZE;
+        close_to((double)got[row], wanted);
+    }
+    run_recipe(layers, loss, x, reconstruction, got, BATCH * SIZE);
+    for (int i = 0; i < BATCH * SIZE; i++)
+        close_to((double)got[i], constant);
+}
+END_TEST
+
+START_TEST(divergence) {
+    float x[BATCH * SIZE], got[BATCH];
+    for (int i = 0; i < BATCH * SIZE; i++)
+        x[i] = (float)(i % 5) / 2 - 1;
+    run_recipe("  - {type: flatten, name: mean}\n  - {type: scale, name: spread, factor: 0.5}\n",
+        "{kind: kl_divergence, from: [mean, spread]}", x, sample_loss, got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        double wanted = 0;
+        for (int i = 0; i < SIZE; i++) {
+            double mean = (double)x[row * SIZE + i], spread = mean / 2;
+            wanted -= 0.5 * (1 + spread - mean * mean - exp(spread));
+        }
+        close_to((double)got[row], wanted);
+    }
+}
+END_TEST
+
 int main(int argc, char **argv) {
     device_name = argc > 1 ? argv[1] : "auto";
     mica_device *device = NULL;
@@ -176,7 +322,9 @@ int main(int argc, char **argv) {
     Suite *suite = suite_create("recipe losses");
     TCase *heads = tcase_create("heads");
     tcase_add_loop_test(heads, head, 0, (int)(sizeof cases / sizeof *cases));
-    tcase_set_timeout(heads, 120);
+    tcase_add_loop_test(heads, of_input, 0, 6);
+    tcase_add_test(heads, divergence);
+    tcase_set_timeout(heads, 300);
     suite_add_tcase(suite, heads);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* drivers keep threads, which a fork loses */

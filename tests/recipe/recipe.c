@@ -32,6 +32,7 @@ static mica_status load(
 /* A recipe to which one part is added or in which one is replaced. */
 #define HEAD   "input: [4]\n"
 #define DENSE  "layers:\n  - {type: dense, units: 3}\n"
+#define IMAGE  "input: [8, 8, 2]\nlayers:\n  - {type: "
 #define LOSS   "loss: softmax_cross_entropy\n"
 #define DIGITS "input: [64]\nlayers:\n  - {type: dense, units: 10}\n" LOSS
 
@@ -90,8 +91,8 @@ static const refusal refusals[] = {
     {HEAD "layers:\n  - {type: dense, units: 3, bias: yes}\n" LOSS,
         "r.yaml:3:35: bias: expected true or false, got \"yes\""},
     {HEAD "layers:\n  - {type: dense, units: 3, activation: rellu}\n" LOSS,
-        "r.yaml:3:41: activation: expected linear, relu, sigmoid or tanh, got \"rellu\"; did you "
-        "mean relu?"},
+        "r.yaml:3:41: activation: expected linear, relu, sigmoid, tanh, leaky_relu, elu, gelu, silu, "
+        "hard_sigmoid or hard_swish, got \"rellu\"; did you mean relu?"},
     {HEAD "layers:\n  - {type: dropout, keep_prob: 0}\n" LOSS,
         "r.yaml:3:32: keep_prob: expected a number above 0 and at most 1, got \"0\""},
     {HEAD "layers:\n  - {type: dropout, keep_prob: .nan}\n" LOSS,
@@ -119,6 +120,47 @@ static const refusal refusals[] = {
     {"input: [4, -1]\n" DENSE LOSS, "r.yaml:1:12: expected a size from 1 to 16777216, got \"-1\""},
     {HEAD "layers:\n  - {type: reshape, shape: [-1, -1]}\n" LOSS,
         "r.yaml:3:33: expected a size from 1 to 16777216 or, once, -1, got \"-1\""},
+
+    /* windows, sizes and the like */
+    {IMAGE "conv2d, kernel: 3}\n" LOSS, "r.yaml:3:5: a conv2d layer: the key filters is missing"},
+    {IMAGE "conv2d, filters: 2, kernel: 0}\n" LOSS,
+        "r.yaml:3:40: kernel: expected an integer from 1 to 32768, or [height, width], got \"0\""},
+    {IMAGE "conv2d, filters: 2, kernel: [3, 3, 3]}\n" LOSS,
+        "r.yaml:3:40: kernel: expected an integer from 1 to 32768, or [height, width], got a list "
+        "of 3"},
+    {IMAGE "conv2d, filters: 2, strides: [1, 2, 2]}\n" LOSS,
+        "r.yaml:3:41: strides: expected an integer from 1 to 32768, [height, width] or [batch, "
+        "height, width, channels], got a list of 3"},
+    {IMAGE "conv2d, filters: 2, dilation: [1, x]}\n" LOSS,
+        "r.yaml:3:46: dilation: expected an integer from 1 to 32768, [height, width] or [batch, "
+        "height, width, channels], got \"x\""},
+    {IMAGE "conv2d, filters: 2, padding: some}\n" LOSS,
+        "r.yaml:3:41: padding: expected valid, same, an integer from 0 to 32768 or [top, bottom, "
+        "left, right], got \"some\""},
+    {IMAGE "conv2d, filters: 2, padding: [1, 1]}\n" LOSS,
+        "r.yaml:3:41: padding: expected valid, same, an integer from 0 to 32768 or [top, bottom, "
+        "left, right], got a list of 2"},
+    {IMAGE "conv2d, filters: 2, groups: 0}\n" LOSS,
+        "r.yaml:3:40: groups: expected an integer from 1 to 16777216, got \"0\""},
+    {IMAGE "conv2d_transpose, filters: 2, output: 9}\n" LOSS,
+        "r.yaml:3:50: output: expected [height, width], got \"9\""},
+    {IMAGE "max_pool, count_padding: true}\n" LOSS,
+        "r.yaml:3:22: unknown key in a max_pool layer: count_padding; expected type, name, from, "
+        "frozen, kernel, strides, dilation, padding or ceil"},
+    {IMAGE "pad}\n" LOSS, "r.yaml:3:5: a pad layer: the key amounts is missing"},
+    {IMAGE "pad, amounts: [1, [1, 2, 3], 0]}\n" LOSS,
+        "r.yaml:3:30: amounts: expected an integer from 0 to 16777216, or a list of one or [before, "
+        "after] for each dimension, got a list of 3"},
+    {IMAGE "pad, amounts: 1, mode: mirror}\n" LOSS,
+        "r.yaml:3:35: mode: expected constant, reflect, symmetric or edge, got \"mirror\""},
+    {IMAGE "resize, to: 7}\n" LOSS, "r.yaml:3:24: to: expected [height, width], got \"7\""},
+    {IMAGE "resize, factor: [2]}\n" LOSS,
+        "r.yaml:3:28: factor: expected an integer from 1 to 4096 or [height, width], got a list of "
+        "1"},
+    {IMAGE "noise, deviation: 0}\n" LOSS,
+        "r.yaml:3:30: deviation: expected a number above 0, got \"0\""},
+    {IMAGE "gaussian}\n" LOSS,
+        "r.yaml:3:5: layer gaussian1: gaussian takes 2 layers: name them with from: [a, b]"},
 
     /* names and connections */
     {HEAD "layers:\n  - {type: dense, name: a b, units: 3}\n" LOSS,
@@ -152,8 +194,8 @@ static const refusal refusals[] = {
     {HEAD DENSE "loss: softmax_cross_entropi\n",
         "r.yaml:4:7: unknown loss softmax_cross_entropi; did you mean softmax_cross_entropy?"},
     {HEAD DENSE "loss: {kind: hinge}\n",
-        "r.yaml:4:14: unknown loss hinge; expected softmax_cross_entropy, sigmoid_cross_entropy or "
-        "mean_squared_error"},
+        "r.yaml:4:14: unknown loss hinge; expected softmax_cross_entropy, sigmoid_cross_entropy, "
+        "binary_cross_entropy, mean_squared_error, mean_absolute_error or kl_divergence"},
     {HEAD DENSE "loss: {kind: mean_squared_error, from: dens1}\n",
         "r.yaml:4:40: unknown layer dens1; did you mean dense1?"},
     {HEAD DENSE "loss: {kind: mean_squared_error, from: input}\n",
@@ -161,6 +203,31 @@ static const refusal refusals[] = {
     {HEAD DENSE "loss: {kind: mean_squared_error, weight: 0}\n",
         "r.yaml:4:42: weight: expected a number above 0, got \"0\""},
     {HEAD DENSE "loss: []\n", "r.yaml:4:7: loss: expected 1 to 16 losses, got 0"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, target: inputs}\n",
+        "r.yaml:4:42: target: expected label or input, got \"inputs\"; did you mean input?"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, reduce: max}\n",
+        "r.yaml:4:42: reduce: expected mean or sum, got \"max\"; did you mean mean?"},
+    {HEAD DENSE "loss: {kind: softmax_cross_entropy, target: input}\n",
+        "r.yaml:4:45: softmax_cross_entropy tells classes apart: its target is the label"},
+    {HEAD DENSE "loss: {kind: softmax_cross_entropy, reduce: sum}\n",
+        "r.yaml:4:45: softmax_cross_entropy gives one number a sample by itself"},
+    {HEAD DENSE "loss: {kind: softmax_cross_entropy, label_smoothing: 1}\n",
+        "r.yaml:4:54: label_smoothing: expected a number from 0 to below 1, got \"1\""},
+    {HEAD DENSE "loss: {kind: mean_squared_error, label_smoothing: 0.1}\n",
+        "r.yaml:4:51: mean_squared_error does not smooth labels: softmax_cross_entropy does"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, artefacts: 2}\n",
+        "r.yaml:4:45: mean_squared_error judges no image here: artefacts need target: input"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, target: input, artefacts: 1}\n",
+        "r.yaml:4:60: artefacts: expected an integer from 2 to 64, got \"1\""},
+    {HEAD DENSE "loss: {kind: kl_divergence, from: [dense1, dense1], target: label}\n",
+        "r.yaml:4:61: kl_divergence has no target"},
+    {HEAD DENSE "loss: kl_divergence\n",
+        "r.yaml:4:7: kl_divergence needs two layers, not 0: from: [mean, log_variance]"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, from: [dense1, dense1]}\n",
+        "r.yaml:4:7: mean_squared_error judges one layer, not 2"},
+    {HEAD DENSE "loss: {kind: kl_divergence, from: [dense1, dens1]}\n",
+        "r.yaml:4:44: unknown layer dens1; did you mean dense1?"},
+    {HEAD DENSE LOSS "code: dens1\n", "r.yaml:5:7: unknown layer dens1; did you mean dense1?"},
     {HEAD DENSE "loss:\n  - {kind: mean_squared_error, name: a}\n  - mean_squared_error\n",
         "r.yaml:6:5: several losses: each needs a name, such as name: main"},
     {HEAD DENSE "loss:\n  - {kind: mean_squared_error, name: a}\n"
@@ -176,7 +243,7 @@ static const refusal refusals[] = {
 
     /* data */
     {DIGITS "data: {set: digitz}\n",
-        "r.yaml:5:13: set: expected digits, mnist, fashion-mnist, idx or csv, got \"digitz\"; did "
+        "r.yaml:5:13: set: expected digits, mnist, fashion-mnist, cifar10, images, idx or csv, got \"digitz\"; did "
         "you mean digits?"},
     {DIGITS "data: {validation: 0.1}\n", "r.yaml:5:7: data: the key set is missing"},
     {DIGITS "data: {set: digits, validation: 1}\n",
@@ -185,8 +252,30 @@ static const refusal refusals[] = {
         "r.yaml:1:8: a sample of mnist has 784 numbers, but the input has 64"},
     {DIGITS "data: {set: digits, classes: 9}\n", "r.yaml:5:30: digits has 10 classes, not 9"},
     {DIGITS "data: {set: digits, files: [a]}\n",
-        "r.yaml:5:28: digits has files of its own; take files out, or use set: idx or csv"},
+        "r.yaml:5:28: digits has files of its own; take files out, or use set: images, idx or csv"},
     {DIGITS "data: {set: csv, classes: 2}\n", "r.yaml:5:13: set csv needs files: [FILE]"},
+    {DIGITS "data: {set: images}\n",
+        "r.yaml:5:13: set images needs files: [FOLDER] or [FOLDER, TEST_FOLDER]"},
+    {DIGITS "data: {set: images, files: a}\n",
+        "r.yaml:1:8: set images needs an input of [height, width, 3], or [height, width, 1] for "
+        "grey"},
+    {DIGITS "data: {set: cifar10}\n",
+        "r.yaml:1:8: a sample of cifar10 has 3072 numbers, but the input has 64"},
+    {DIGITS "data: {set: digits, mean: 0.5}\n",
+        "r.yaml:5:27: expected a list of numbers, one a channel, got \"0.5\""},
+    {DIGITS "data: {set: digits, mean: []}\n", "r.yaml:5:27: expected 1 to 16 numbers, got 0"},
+    {DIGITS "data: {set: digits, mean: [a]}\n", "r.yaml:5:28: expected a number, got \"a\""},
+    {DIGITS "data: {set: digits, std: [0]}\n", "r.yaml:5:27: expected a number above 0, got \"0\""},
+    {DIGITS "data: {set: digits, std: [1, 2], mean: [0]}\n",
+        "r.yaml:5:26: std has 2 numbers, mean has 1: wanted as many"},
+    {DIGITS "data: {set: digits, std: [1, 2]}\n",
+        "r.yaml:5:26: 2 numbers for the input's 64 channels: wanted as many, or one for all"},
+    {DIGITS "data: {set: digits, augment: {flip: true}}\n",
+        "r.yaml:5:30: augment needs an input of [height, width, channels]"},
+    {DIGITS "data: {set: digits, augment: {brightness: 1.5}}\n",
+        "r.yaml:5:43: brightness: expected a number from 0 to 1, got \"1.5\""},
+    {DIGITS "data: {set: digits, augment: {flop: true}}\n",
+        "r.yaml:5:31: unknown key in augment: flop; did you mean flip?"},
     {DIGITS "data: {set: csv, files: a.csv}\n",
         "r.yaml:5:13: set csv needs classes: 2 or more, or class_names"},
     {DIGITS "data: {set: idx, files: [a, b, c], classes: 3}\n",
@@ -237,6 +326,36 @@ static const refusal unbuildable[] = {
         "r.yaml:4:5: layer sum: samples of 2 and 1 dimensions do not go together"},
     {HEAD "layers:\n  - {type: concat, name: c, from: [input, input], axis: 2}\n" LOSS,
         "r.yaml:3:5: layer c: axis 2 is not in -1 .. 0 of a sample of 1 dimensions"},
+    {IMAGE "conv2d, name: c, filters: 2, strides: [2, 1, 1, 1]}\n" LOSS, "r.yaml:3:5: layer c: "},
+    {IMAGE "conv2d, name: c, filters: 3, groups: 2}\n" LOSS, "r.yaml:3:5: layer c: "},
+    {IMAGE "conv2d, name: c, filters: 3, kernel: 9}\n" LOSS, "r.yaml:3:5: layer c: "},
+    {IMAGE "max_pool, name: p, kernel: 9}\n" LOSS, "r.yaml:3:5: layer p: "},
+    {IMAGE "depth_to_space, name: d}\n" LOSS, "r.yaml:3:5: layer d: "},
+    {IMAGE "space_to_depth, name: d, block: 3}\n" LOSS, "r.yaml:3:5: layer d: "},
+    {IMAGE "resize, name: s}\n" LOSS,
+        "r.yaml:3:5: layer s: it needs either to: [height, width] or factor"},
+    {IMAGE "resize, name: s, factor: 2, to: [9, 9]}\n" LOSS,
+        "r.yaml:3:5: layer s: it needs either to: [height, width] or factor"},
+    {IMAGE "pad, name: p, amounts: [1, 1]}\n" LOSS,
+        "r.yaml:3:5: layer p: 2 amounts for a sample of 3 dimensions"},
+    {HEAD "layers:\n  - {type: pad, name: p, amounts: 1}\n" LOSS,
+        "r.yaml:3:5: layer p: one amount is for images (height, width, channels), and the sample "
+        "has 1 dimensions: give an amount for each"},
+    {IMAGE "pad, name: p, mode: reflect, amounts: 8}\n" LOSS, "r.yaml:3:5: layer p: "},
+    {HEAD "layers:\n  - {type: resize, name: s, factor: 2}\n" LOSS,
+        "r.yaml:3:5: layer s: expected an image (height, width, channels), got a sample of 1 "
+        "dimensions"},
+    {HEAD DENSE "loss: {kind: mean_squared_error, target: input}\n",
+        "r.yaml:4:7: the target is the input (8, 4), but layer dense1 gives (8, 3): make them equal "
+        "in number"},
+    {HEAD "layers:\n  - {type: dense, units: 4}\n"
+          "loss: {kind: mean_squared_error, target: input, artefacts: 2}\n",
+        "r.yaml:4:7: artefacts are those of images (height, width, channels), but the input is (8, "
+        "4)"},
+    {HEAD "layers:\n  - {type: dense, name: a, units: 3}\n"
+          "  - {type: dense, name: b, from: input, units: 2}\n"
+          "loss: {kind: kl_divergence, from: [a, b]}\n",
+        "r.yaml:5:7: loss kl_divergence: "},
     {"input: [16777216]\nlayers:\n  - {type: dense, name: d, units: 16777216}\n" LOSS,
         "r.yaml:3:5: layer d: "},
     {"input: [16777216, 16777216]\n" DENSE LOSS, "r.yaml: input of r: "},
@@ -268,7 +387,7 @@ START_TEST(defaults) {
     ck_assert_ptr_null(r->data.set);
     ck_assert_int_eq(r->n_losses, 1);
     ck_assert_str_eq(r->losses[0].kind, "softmax_cross_entropy");
-    ck_assert_str_eq(r->losses[0].from, "dense1");
+    ck_assert_str_eq(r->losses[0].from.item[0], "dense1");
     ck_assert_double_eq(r->losses[0].weight, 1);
     ck_assert_int_eq(r->batch, 32);
     ck_assert_int_eq(r->epochs, 10);
@@ -314,6 +433,28 @@ START_TEST(everything) {
     ck_assert_uint_eq(r->optimizer.schedule.every, 250);
     ck_assert_uint_eq(r->optimizer.schedule.warmup, 50);
     ck_assert_uint_eq(r->optimizer.schedule.total, 2000);
+    mica_recipe_destroy(&r);
+}
+END_TEST
+
+START_TEST(pictures) {
+    mica_recipe *r = NULL;
+    ck_assert_int_eq(
+        load("input: [8, 6, 3]\nlayers: [{type: flatten}, {type: dense, units: 2}]\n" LOSS
+             "data: {set: images, files: [a, b], mean: [0.5, 0.25, 0], strict: true, augment: "
+             "{crop_padding: 4, flip: true, brightness: 0.5, contrast: 0.25, cutout: 3}}\n",
+            NULL, 0, &r),
+        MICA_OK);
+    ck_assert_str_eq(r->data.files[1], "b");
+    ck_assert_int_eq(r->data.classes, 0);
+    ck_assert_int_eq(r->data.channels, 3);
+    ck_assert_float_eq(r->data.mean[1], 0.25f);
+    ck_assert_float_eq(r->data.deviation[2], 1);
+    ck_assert(r->data.strict && r->data.augment.flip);
+    ck_assert_int_eq(r->data.augment.crop_padding, 4);
+    ck_assert_float_eq(r->data.augment.brightness, 0.5f);
+    ck_assert_float_eq(r->data.augment.contrast, 0.25f);
+    ck_assert_int_eq(r->data.augment.cutout, 3);
     mica_recipe_destroy(&r);
 }
 END_TEST
@@ -416,6 +557,7 @@ int main(void) {
     tcase_add_test(read, defaults);
     tcase_add_test(read, everything);
     tcase_add_test(read, overridden);
+    tcase_add_test(read, pictures);
     tcase_add_loop_test(read, refused, 0, (int)(sizeof refusals / sizeof *refusals));
     tcase_add_loop_test(read, not_built, 0, (int)(sizeof unbuildable / sizeof *unbuildable));
     tcase_add_loop_test(read, bad_override, 0, (int)(sizeof bad_overrides / sizeof *bad_overrides));

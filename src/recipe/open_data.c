@@ -1,0 +1,203 @@
+/* Where the files of a recipe's data lie, and the data sets that they become. */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "config.h"
+#include "recipe/data.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A test set that is held out is the same in every run. */
+#define TEST_SEED 1
+
+/* ---- files ---- */
+
+/* The folder of the recipe; free(). */
+static char *recipe_folder(const mica_recipe *recipe) {
+    const char *slash = strrchr(recipe->path, '/');
+    if (!slash)
+        return mica_strdup(".");
+    return mica_format("%.*s", (int)(slash - recipe->path) + (slash == recipe->path), recipe->path);
+}
+
+/* The first of `count` folders (NULL ones are passed over) that holds the file; free(). */
+static mica_status file_find(
+    const char *file, const char *const *folders, size_t count, char **found) {
+    mica_text tried = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (!folders[i])
+            continue;
+        char *path = *file == '/' ? mica_strdup(file) : mica_path_join(folders[i], file);
+        if (!path)
+            return MICA_E_MEMORY;
+        if (!access(path, F_OK)) {
+            free(tried.data);
+            *found = path;
+            return MICA_OK;
+        }
+        mica_text_add(&tried, "%s%s", tried.size ? ", " : "", path);
+        free(path);
+        if (*file == '/')
+            break;
+    }
+    mica_fail(MICA_E_NOT_FOUND, "%s is not there: looked for %s; name its folder with --data", file,
+        tried.data ? tried.data : "nothing");
+    free(tried.data);
+    return MICA_E_NOT_FOUND;
+}
+
+static mica_status digits_path(const mica_recipe *recipe, const char *folder, char **path) {
+    char *own = recipe_folder(recipe);
+    char *beside = own ? mica_path_join(own, "data") : NULL;
+    char *below = folder ? mica_path_join(folder, "digits") : NULL;
+    const char *folders[] = {folder, below, beside, MICA_DATA_DIR, MICA_SOURCE_DATA_DIR};
+    mica_status status =
+        file_find("digits.csv.gz", folders, sizeof folders / sizeof *folders, path);
+    free(own);
+    free(beside);
+    free(below);
+    return status;
+}
+
+/* What the recipe's `files` names in place `index`. */
+static mica_status own_path(
+    const mica_recipe *recipe, const char *folder, size_t index, char **path) {
+    char *own = recipe_folder(recipe);
+    const char *folders[] = {folder, own, "."};
+    mica_status status = file_find(recipe->data.files[index], folders, 3, path);
+    free(own);
+    return status;
+}
+
+/* ---- data sets ---- */
+
+static mica_status open_idx(const mica_recipe *recipe, const char *folder, size_t first,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    char *images = NULL, *labels = NULL;
+    mica_status status = own_path(recipe, folder, first, &images);
+    if (status == MICA_OK)
+        status = own_path(recipe, folder, first + 1, &labels);
+    if (status == MICA_OK)
+        status = mica_dataset_from_idx(images, labels, options, dataset);
+    free(images);
+    free(labels);
+    return status;
+}
+
+static mica_status open_csv(const mica_recipe *recipe, const char *folder,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    char *path = NULL;
+    if (mica_recipe_data_kind(&recipe->data) == MICA_DATA_DIGITS)
+        MICA_TRY(digits_path(recipe, folder, &path));
+    else
+        MICA_TRY(own_path(recipe, folder, 0, &path));
+    mica_status status = mica_dataset_from_csv(path, options, dataset);
+    free(path);
+    return status;
+}
+
+static mica_status open_cifar10(const mica_recipe *recipe, const char *folder, size_t index,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    if (!recipe->data.files[0])
+        return mica_dataset_from_cifar10(folder, index == 0, options, dataset);
+    char *path = NULL;
+    MICA_TRY(own_path(recipe, folder, index, &path));
+    mica_status status = mica_dataset_from_cifar10(path, index == 0, options, dataset);
+    free(path);
+    return status;
+}
+
+/* The test set has the classes of the training set, `train`, which is NULL for that itself. */
+static mica_status open_images(const mica_recipe *recipe, const char *folder, size_t index,
+    const mica_dataset_options *options, const mica_dataset *train, mica_dataset **dataset) {
+    mica_images_options images = {.set = *options,
+        .strict = recipe->data.strict,
+        .memory = (uint64_t)ceil(recipe->data.memory * 0x1p20)};
+    if (train) {
+        images.set.classes = mica_dataset_get_info(train)->classes;
+        images.set.class_names = mica_dataset_get_info(train)->class_names;
+    }
+    char *path = NULL;
+    MICA_TRY(own_path(recipe, folder, index, &path));
+    mica_status status = mica_dataset_from_images(path, &images, dataset);
+    free(path);
+    return status;
+}
+
+/* Sets *test to NULL where the set has no test samples of its own. Both are to be destroyed even
+ * after a failure. */
+static mica_status open_parts(const mica_recipe *recipe, const char *folder,
+    const mica_dataset_options *options, mica_dataset **train, mica_dataset **test) {
+    const mica_recipe_data *data = &recipe->data;
+    switch (mica_recipe_data_kind(data)) {
+    case MICA_DATA_MNIST:
+    case MICA_DATA_FASHION_MNIST:
+        MICA_TRY(mica_dataset_from_mnist(folder, data->set, true, options, train));
+        return mica_dataset_from_mnist(folder, data->set, false, options, test);
+    case MICA_DATA_CIFAR10:
+        MICA_TRY(open_cifar10(recipe, folder, 0, options, train));
+        if (data->files[0] && !data->files[1])
+            return MICA_OK;
+        return open_cifar10(recipe, folder, 1, options, test);
+    case MICA_DATA_IMAGES:
+        MICA_TRY(open_images(recipe, folder, 0, options, NULL, train));
+        return data->files[1] ? open_images(recipe, folder, 1, options, *train, test) : MICA_OK;
+    case MICA_DATA_IDX:
+        MICA_TRY(open_idx(recipe, folder, 0, options, train));
+        return data->files[2] ? open_idx(recipe, folder, 2, options, test) : MICA_OK;
+    case MICA_DATA_DIGITS:
+    case MICA_DATA_CSV:
+        return open_csv(recipe, folder, options, train);
+    }
+    return MICA_OK;
+}
+
+/* Replaces *whole by a part of it; *part is the rest. */
+static mica_status hold_out(uint64_t seed, double size, mica_dataset **whole, mica_dataset **part) {
+    mica_dataset *parts[2];
+    MICA_TRY(mica_dataset_split(*whole, seed, 2, (const double[]){0, size}, parts));
+    mica_dataset_destroy(whole);
+    *whole = parts[0];
+    *part = parts[1];
+    return MICA_OK;
+}
+
+/* idx without test files is taken as it is: it names what it has. */
+static bool parts_itself(const mica_recipe_data *data) {
+    return mica_recipe_data_kind(data) != MICA_DATA_IDX && data->test > 0;
+}
+
+mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
+    mica_dataset **train, mica_dataset **validation, mica_dataset **test) {
+    const mica_recipe_data *data = &recipe->data;
+    if (!data->set)
+        return mica_fail(MICA_E_INVALID, "%s: the recipe has no data: block", recipe->path);
+    mica_data_kind kind = mica_recipe_data_kind(data);
+    bool known = kind == MICA_DATA_MNIST || kind == MICA_DATA_FASHION_MNIST ||
+                 kind == MICA_DATA_CIFAR10; /* by names of their own */
+    const float *mean = data->channels ? data->mean : NULL;
+    const float *deviation = data->channels ? data->deviation : NULL;
+    mica_dataset_options options = {.sample = mica_shape_of(recipe->input_rank, recipe->input),
+        .classes = known && !data->class_names ? 0 : (int32_t)data->classes,
+        .class_names = (const char *const *)data->class_names,
+        .scale = (float)data->scale,
+        .mean = mean,
+        .deviation = deviation,
+        .channels = (int32_t)data->channels};
+    mica_dataset *made[3] = {NULL, NULL, NULL}; /* train, validation, test */
+    mica_status status = open_parts(recipe, folder, &options, &made[0], &made[2]);
+    if (status == MICA_OK && !made[2] && parts_itself(data))
+        status = hold_out(TEST_SEED, data->test, &made[0], &made[2]);
+    if (status == MICA_OK && data->validation > 0)
+        status = hold_out(recipe->seed, data->validation, &made[0], &made[1]);
+    mica_dataset **outs[] = {train, validation, test};
+    for (size_t i = 0; i < 3; i++)
+        if (status == MICA_OK && outs[i])
+            *outs[i] = made[i];
+        else
+            mica_dataset_destroy(&made[i]);
+    return status;
+}
