@@ -18,7 +18,7 @@ _mica() {
   local program=${words[0]} command=${words[1]}
 
   if [ "$cword" = 1 ]; then
-    _mica_words 'train eval predict summary plan devices check bench --help --version'
+    _mica_words 'train eval predict sample encode summary plan fetch devices check bench --help --version'
     return
   fi
   case $prev in
@@ -26,11 +26,19 @@ _mica() {
     _mica_devices "$program"
     return
     ;;
-  --data | --out)
+  --data | --to)
     _filedir -d
     return
     ;;
-  --seed | --set | --steps | --top | --checkpoint-seconds) return ;;
+  --weights)
+    _filedir safetensors
+    return
+    ;;
+  --out | -o)
+    if [ "$command" = train ]; then _filedir -d; else _filedir '@(png|npy)'; fi
+    return
+    ;;
+  --seed | --set | --steps | --top | --checkpoint-seconds | --from | --count | -n | --layer) return ;;
   esac
   $split && return
 
@@ -41,8 +49,10 @@ _mica() {
   fi
   case $command in
   train | summary | plan) _filedir '@(yaml|yml)' ;;
-  eval) _filedir -d ;;
-  predict) if [ "$cword" = 2 ]; then _filedir -d; else _filedir png; fi ;;
+  eval) _filedir '@(yaml|yml)' ;;
+  sample) _filedir -d ;;
+  fetch) _mica_words 'mnist fashion-mnist cifar10' ;;
+  predict | encode) if [ "$cword" = 2 ]; then _filedir -d; else _filedir '@(png|jpg|jpeg)'; fi ;;
   bench) _mica_words "$("$program" bench --help 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9_]*\) .*/\1/p')" ;;
   esac
 }

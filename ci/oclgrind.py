@@ -35,6 +35,9 @@ def commands():
         yield [mica, 'check', '--small', name, *device]
     for optimizer in OPTIMIZERS:
         yield [mica, 'plan', recipe, '--set', f'optimizer={optimizer}', *device]
+    normalized = 'layers=[{type: batch_norm}, {type: dense, units: 2}]'
+    yield [mica, 'plan', recipe, '--set', normalized, *device]  # running statistics
+    yield [mica, 'bench', '--peak', *device]
     yield [build / 'tests/device/test_device_launch']
 
 

@@ -119,13 +119,81 @@ static void sgd(void) {
     mica_model_destroy(&model);
 }
 
+/* ---- images ---- */
+
+/* An image of one channel, and a filter from one channel to one. */
+static mica_value *image(const char *name, int64_t height, int64_t width, const float *data) {
+    return mica_constant(graph, name, MICA_SHAPE(1, height, width, 1), data);
+}
+
+static mica_value *ones(int64_t height, int64_t width) {
+    return mica_full(graph, MICA_SHAPE(height, width, 1, 1), 1);
+}
+
+/* Shows an image a row of pixels a line. */
+static void show_image(const char *title, mica_value *x) {
+    mica_shape shape = mica_value_shape(x);
+    show(title, mica_reshape(x, 2, &shape.dim[1]), NULL, false);
+}
+
+static void convolution(void) {
+    mica_value *x = image("x", 3, 5, (const float[]){0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1});
+    mica_value *edge = mica_constant(graph, "edge", MICA_SHAPE(1, 2, 1, 1), (const float[]){-1, 1});
+    show_image("", mica_conv2d(x, edge, NULL));
+}
+
+static void max_pool(void) {
+    mica_value *x =
+        image("x", 4, 4, (const float[]){1, 0, 2, 3, 4, 6, 6, 8, 3, 1, 1, 0, 1, 2, 2, 4});
+    const mica_pool_options two = {.ksize = {1, 2, 2, 1}, .strides = {1, 2, 2, 1}};
+    show_image("", mica_max_pool(x, &two));
+}
+
+/* A row of ones, made twice as long in five ways. */
+static void upsampling(void) {
+    mica_value *row = mica_full(graph, MICA_SHAPE(1, 1, 5, 1), 1);
+    const mica_conv2d_options twice = {.strides = {1, 1, 2, 1}};
+    show_image("transposed, 3 wide      ", mica_conv2d_transpose(row, ones(1, 3), &twice));
+    show_image("transposed, 4 wide      ", mica_conv2d_transpose(row, ones(1, 4), &twice));
+    mica_value *wide = mica_resize(row, 1, 10, MICA_NEAREST, MICA_HALF_PIXEL);
+    const mica_conv2d_options same = {.padding = MICA_SAME};
+    show_image("resized, then convolved ", mica_conv2d(wide, ones(1, 3), &same));
+    const int64_t border[] = {0, 0, 1, 0};
+    mica_value *padded = mica_pad(wide, border, border, MICA_PAD_REFLECT, 0);
+    show_image("padded before that      ", mica_conv2d(padded, ones(1, 3), NULL));
+}
+
+static void batch_norm(void) {
+    const float data[] = {1, 10, 2, 20, 3, 30};
+    mica_value *x = mica_constant(graph, "x", MICA_SHAPE(3, 2), data);
+    mica_value *y = mica_batch_norm_layer(x, "norm", NULL);
+    show("training\n", y, NULL, true);
+    show("evaluating\n", y, NULL, false);
+}
+
+static void reparameterization(void) {
+    mica_value *mean = mica_full(graph, MICA_SHAPE(1, 8), 5);
+    mica_value *log_variance = mica_full(graph, MICA_SHAPE(1, 8), -2);
+    show("sample ", mica_gaussian_sample(mean, log_variance), NULL, false);
+}
+
+static void kl(void) {
+    mica_value *mean =
+        mica_constant(graph, "mean", MICA_SHAPE(3, 2), (const float[]){0, 0, 1, 0, 0, 0});
+    mica_value *log_variance =
+        mica_constant(graph, "log_variance", MICA_SHAPE(3, 2), (const float[]){0, 0, 0, 0, -2, 0});
+    show("", mica_kl_divergence(mean, log_variance), NULL, false);
+}
+
 int main(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(void);
     } ideas[] = {{"softmax", softmax}, {"one-hot", one_hot}, {"cross-entropy", cross_entropy},
         {"relu", relu}, {"sigmoid", sigmoid}, {"backprop", backprop}, {"sgd", sgd}, {"l2", l2},
-        {"dropout", dropout}};
+        {"dropout", dropout}, {"convolution", convolution}, {"max-pool", max_pool},
+        {"batch-norm", batch_norm}, {"upsampling", upsampling},
+        {"reparameterization", reparameterization}, {"kl", kl}};
     for (size_t i = 0; argc > 1 && i < sizeof ideas / sizeof *ideas; i++) {
         if (strcmp(argv[1], ideas[i].name) != 0)
             continue;

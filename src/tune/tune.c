@@ -146,19 +146,27 @@ static int fastest(mica_device *device, int n, mica_tune_record *record, void *u
     return best;
 }
 
-static bool is_off(const mica_device *device) {
+/* What the environment asks for instead of a measurement: the first of all, or the one of that
+ * name; -1: nothing. */
+static int asked_for(const char *const *names, int n) {
     const char *wanted = getenv("MICA_TUNE");
-    return device->backend == &mica_backend_null || (wanted && !strcmp(wanted, "0"));
+    for (int i = 0; wanted && i < n; i++)
+        if (!strcmp(wanted, names[i]))
+            return i;
+    return wanted && !strcmp(wanted, "0") ? 0 : -1;
 }
 
 int mica_tune_choose(mica_device *device, const char *key, const char *const *names, int n,
     mica_tune_record *record, void *user) {
-    if (n < 2 || is_off(device))
+    int choice = asked_for(names, n);
+    if (choice >= 0)
+        return choice;
+    if (n < 2 || device->backend == &mica_backend_null)
         return 0;
     tuning *t = tuning_of(device);
     if (!t)
         return 0;
-    int choice = known(t, key, names, n);
+    choice = known(t, key, names, n);
     if (choice >= 0)
         return choice;
     choice = fastest(device, n, record, user);

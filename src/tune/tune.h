@@ -17,7 +17,8 @@ typedef mica_status mica_tune_record(void *user, int index, mica_commands **comm
  * stands for the operator and a class of shapes that has these candidates; no tabs or line ends in
  * it. Measures where the database does not know, some 30 ms beside the first runs; what cannot be
  * recorded or run drops out. Cannot fail: it is 0 where nothing was measured, as on the null device
- * and with MICA_TUNE=0 in the environment. */
+ * and with MICA_TUNE=0 in the environment. MICA_TUNE=NAME takes the candidate of that name wherever
+ * there is one, for tests. */
 int mica_tune_choose(mica_device *device, const char *key, const char *const *names, int n,
     mica_tune_record *record, void *user);
 
