@@ -33,6 +33,7 @@ def commands():
     suites.sort(key=lambda name: (name != 'matmul', name != 'elementwise', name))
     for name in suites:
         yield [mica, 'check', '--small', name, *device]
+    yield ['env', 'MICA_TUNE=winograd', mica, 'check', '--small', 'conv2d', *device]
     for optimizer in OPTIMIZERS:
         yield [mica, 'plan', recipe, '--set', f'optimizer={optimizer}', *device]
     normalized = 'layers=[{type: batch_norm}, {type: dense, units: 2}]'

@@ -14,15 +14,18 @@
  *           0    P2Q    -P2   -Q  1  0                                         1/O  -Q/O  Q2/O
  *           0   P2Q2      0   -S  0  1                                          0     0     1
  *
- * where S = P2 + Q2, N = 2 P2 (P2 - Q2), O = 2 Q2 (Q2 - P2). With the usual 1 and 2 the error is
- * 5 times as large as with P = 5/8 and Q = 3/2: relative to the result's root mean square, of
- * uniform random numbers and 64 (512) channels, it is 8e-7 (2e-6) in the root mean square, and 4e-7
- * (1.2e-6) for sums in the order of the formula.
+ * where S = P2 + Q2, N = 2 P2 (P2 - Q2), O = 2 Q2 (Q2 - P2). P = 5/8 and Q = 3/2 round least; with
+ * the usual 1 and 2 the error is more than twice as large. Measured against sums in double
+ * precision, of uniform random numbers, relative to the result's root mean square:
+ *
+ *     channels           64                  512
+ *     conv2d_gather      3.0e-7, 2.6e-6      2.7e-7, 1.9e-6     root mean square, largest
+ *     conv2d_winograd    6.1e-7, 4.6e-6      8.0e-7, 6.2e-6
  *
  * Kernels
- *   conv2d_winograd_filter  transforms the filter
- *   conv2d_winograd         forward, and data (DATA=1), which is a forward pass of the map with the
- *                           filter turned round
+ *   conv2d_winograd_filter  transforms the filter (DATA=1: for the data pass)
+ *   conv2d_winograd         forward, and data, which is a forward pass of the map with the filter
+ *                           turned round
  *
  * The image (data: the map) is the source. A work-item is a thread, which takes some tiles and some
  * channels of the result: it transforms a block of source channels of its tiles into local memory,
@@ -58,6 +61,7 @@
 #define SIDE      4 /* of a tile */
 #define REACH     6 /* of the source's pixels that it needs */
 #define POSITIONS 36
+#define RUN       32 /* channels that are summed alone: longer runs round more */
 
 #define P  0.625f
 #define Q  1.5f
@@ -207,10 +211,9 @@ INLINE void multiply(__local float *sums, __local const float *tiles, uint apart
     __local const float *x[MR];
     floatv acc[MR][NV];
     EACH(i, MR) {
-        const uint row = min(i, rows - 1);
-        x[i] = tiles + row * apart;
+        x[i] = tiles + min(i, rows - 1) * apart;
         EACH(v, NV)
-        acc[i][v] = first ? (floatv)(0.0f) : vloadv(v, sums + row * (POSITIONS * NR));
+        acc[i][v] = (floatv)(0.0f);
     }
     for (size_t l = 0; l < n; l++) {
         floatv right[NV];
@@ -224,9 +227,11 @@ INLINE void multiply(__local float *sums, __local const float *tiles, uint apart
         panel += NR;
     }
     EACH(i, MR) {
-        if (i < rows)
-            EACH(v, NV)
-        VSTORE(acc[i][v], v, sums + i * (POSITIONS * NR), __local);
+        if (i >= rows)
+            continue;
+        __local float *to = sums + i * (POSITIONS * NR);
+        EACH(v, NV)
+        VSTORE(first ? acc[i][v] : acc[i][v] + vloadv(v, to), v, to, __local);
     }
 }
 
@@ -286,10 +291,11 @@ __kernel void conv2d_winograd(__global const float *source, __global const float
             for (uint k = 0; k < POSITIONS; k++) {
                 __global const float *panel =
                     turned + ((size_t)((j0 + j) / NR * POSITIONS + k) * p.from_c + c0) * NR;
-                for (uint t = 0; t < tiles; t += MR)
-                    multiply(sums + ((j / NR * p.tiles + t) * POSITIONS + k) * NR,
-                        memory + t * tile_apart + k * apart, tile_apart, panel, depth,
-                        min((uint)MR, tiles - t), c0 == 0);
+                for (uint s0 = 0; s0 < depth; s0 += RUN)
+                    for (uint t = 0; t < tiles; t += MR)
+                        multiply(sums + ((j / NR * p.tiles + t) * POSITIONS + k) * NR,
+                            memory + t * tile_apart + k * apart + s0, tile_apart, panel + s0 * NR,
+                            min((uint)RUN, depth - s0), min((uint)MR, tiles - t), c0 + s0 == 0);
             }
     }
     for (uint t = 0; t < tiles; t++)

@@ -1,6 +1,6 @@
 #version 450
-// kernels: conv2d_gather_tile conv2d_gather_direct conv2d_filter_tile conv2d_filter_direct conv2d_sum
-// kernels: conv2d_gather_reg conv2d_filter_reg
+// kernels: conv2d_gather_tile conv2d_gather_reg conv2d_gather_direct
+// kernels: conv2d_filter_tile conv2d_filter_reg conv2d_filter_direct conv2d_sum
 /* The passes of a convolution, float32: the Vulkan twin of cl/conv2d_gemm.cl, where formulas,
  * bindings, the mapping of work, the order of sums and the limits are. Two kernels more are for
  * CPUs, where shared memory is plain memory and a barrier dear: conv2d_gather_reg and
@@ -144,7 +144,8 @@ void multiply(int x, int y) {
 
 #if defined(conv2d_gather_tile) || defined(conv2d_gather_reg)
 /* One axis of a gather in a phase: result i of `size` lies at `phase + i * spread` and takes, for
- * taps t < `taps`, the filter's tap first + t * period at the source's start + i * step + t * by. */
+ * taps t < `taps`, the filter's tap first + t * period at the source's start + i * step + t * by.
+ */
 struct gather_axis {
     int size, spread, first, taps, start, step, by;
 };
@@ -204,7 +205,8 @@ void main() {
             const int sy = rows[r].y + tap.x * h.by, sx = rows[r].z + tap.y * w.by;
             float value = 0.0;
             if (inside && rows[r].x < p.batch && is_inside(sy, sx, from.x, from.y))
-                value = source[source0 + ((rows[r].x * from.x + sy) * from.y + sx) * from.z + tap.z];
+                value = source[source0 + tap.z +
+                               ((rows[r].x * from.x + sy) * from.y + sx) * from.z];
             at[la * (GM + 1) + ia + r * (GROUP / GK)] = value;
         }
         if (DATA != 0) {
@@ -291,7 +293,7 @@ void main() {
 #endif
 
 #ifdef conv2d_gather_direct
-/* Where tap number `tap` of an axis meets the source for a place of the result; negative: nowhere. */
+/* Where a tap of an axis meets the source for a place of the result; negative: nowhere. */
 int source_place(int place, int tap, int stride, int dilation, int pad) {
     if (DATA == 0)
         return place * stride - pad + tap * dilation;
@@ -387,7 +389,8 @@ void main() {
         for (int u = 0; u < TM; u++) {
             const int sy = wy + rows[u].x, sx = wx + rows[u].y;
             const bool inside = is_inside(sy, sx, p.in_h, p.in_w);
-            const float value = image[(base + (inside ? sy * p.in_w + sx : 0)) * p.in_c + rows[u].z];
+            const int pixel = base + (inside ? sy * p.in_w + sx : 0);
+            const float value = image[pixel * p.in_c + rows[u].z];
             av[u] = inside ? value : 0.0;
         }
         for (int v = 0; v < TN; v++)

@@ -3,8 +3,8 @@
  * A run is a folder: recipe.yaml (with every override applied), model.safetensors (the weights of
  * the best epoch), checkpoint.safetensors (everything that continuing needs), metrics.csv and
  * metrics.jsonl (a row an epoch), and pictures: curves.svg, gradients.svg, confusion.svg and .png,
- * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png. Each file is
- * replaced whole or not at all, so a run that was killed can always be continued. */
+ * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png. Each file
+ * is replaced whole or not at all, so a run that was killed can always be continued. */
 #ifndef MICA_TRAIN_H
 #define MICA_TRAIN_H
 
@@ -21,9 +21,10 @@ extern "C" {
 MICA_API mica_status mica_model_save(mica_model *model, const char *path);
 MICA_API mica_status mica_model_load(mica_model *model, const char *path);
 
-/* The same, or weights as PyTorch names and orders them: layer/weight is layer.weight, a filter (out,
- * in, height, width), a dense weight (out, in). Tensors called num_batches_tracked are passed over.
- * What a dense layer expects of a flattened image is not reordered: PyTorch flattens channels first.
+/* The same, or weights as PyTorch names and orders them: layer/weight is layer.weight, a filter
+ * (out, in, height, width), a dense weight (out, in). Tensors called num_batches_tracked are passed
+ * over. What a dense layer expects of a flattened image is not reordered: PyTorch flattens channels
+ * first.
  */
 MICA_API mica_status mica_model_import(mica_model *model, const char *path);
 
@@ -44,15 +45,15 @@ typedef enum mica_train_event {
 
 typedef struct mica_train_progress {
     mica_train_event event;
-    const char *device;         /* "opencl:0 (name of the device)" */
-    const char *out;            /* the run's folder */
-    int64_t epoch, epochs;      /* from 1 */
-    int64_t step, steps;        /* done in this epoch, and all of it */
-    double loss;                /* mean over this epoch's steps so far; NaN before the first */
-    double samples_per_s;       /* 0 before it is known */
-    double seconds_left;        /* until the last epoch is done; negative before it is known */
-    double seconds;             /* since the run began, earlier sessions included */
-    const char *const *notes;   /* what works, but hardly as meant (mica_graph_warning) */
+    const char *device;       /* "opencl:0 (name of the device)" */
+    const char *out;          /* the run's folder */
+    int64_t epoch, epochs;    /* from 1 */
+    int64_t step, steps;      /* done in this epoch, and all of it */
+    double loss;              /* mean over this epoch's steps so far; NaN before the first */
+    double samples_per_s;     /* 0 before it is known */
+    double seconds_left;      /* until the last epoch is done; negative before it is known */
+    double seconds;           /* since the run began, earlier sessions included */
+    const char *const *notes; /* what works, but hardly as meant (mica_graph_warning) */
     size_t n_notes;
     const mica_metric *metrics; /* the last finished epoch's; 0 of them before the first */
     size_t n_metrics;
@@ -134,8 +135,8 @@ typedef struct mica_run_info {
 /* Lives as long as the run. */
 MICA_API const mica_run_info *mica_run_get_info(const mica_run *run);
 
-/* The run's data sets, those of its recipe; any may be NULL, and is set to NULL where there is none.
- * data as in mica_train_options. Destroy them. */
+/* The run's data sets, those of its recipe; any may be NULL, and is set to NULL where there is
+ * none. data as in mica_train_options. Destroy them. */
 MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_dataset **train,
     mica_dataset **validation, mica_dataset **test);
 
@@ -163,9 +164,9 @@ MICA_API mica_status mica_run_layer_shape(mica_run *run, const char *layer, mica
 MICA_API mica_status mica_run_encode(mica_run *run, const char *layer, const float *samples,
     int64_t count, float *codes, size_t n_codes);
 
-/* Draws numbers from the unit normal and decodes them, with an autoencoder that has a gaussian layer
- * (others are MICA_E_UNSUPPORTED): samples (count, info->sample...) in the data's own numbers, scaled
- * but not normalized. The same seed gives the same samples. */
+/* Draws numbers from the unit normal and decodes them, with an autoencoder that has a gaussian
+ * layer (others are MICA_E_UNSUPPORTED): samples (count, info->sample...) in the data's own
+ * numbers, scaled but not normalized. The same seed gives the same samples. */
 MICA_API mica_status mica_run_sample(
     mica_run *run, uint64_t seed, int64_t count, float *samples, size_t n_samples);
 
@@ -179,8 +180,9 @@ typedef struct mica_evaluation {
                                     the target */
     /* What upsampling left in reconstructions (images), NaN unless the recipe asks for it.
      * checkerboard: their power at the frequencies of the stride that the input does not explain,
-     * over the input's power there; 0 for none. border: the mean squared difference from the input in
-     * the outermost pixels, as many as the stride, over that inside; 1 where the border is as good.
+     * over the input's power there; 0 for none. border: the mean squared difference from the input
+     * in the outermost pixels, as many as the stride, over that inside; 1 where the border is as
+     * good.
      */
     double checkerboard, border;
     int64_t classes;          /* 0 if it is not a classifier */

@@ -97,7 +97,9 @@ static mica_status run(
     mica_program_options options = {.loss = net.loss, .optimizer = &sgd, .training = true};
     mica_status status = mica_program_create(model, &options, &program);
     if (status == MICA_OK)
-        status = mica_cli_random_floats(program, net.input);
+        status = mica_value_dtype(net.input) == MICA_I32
+                     ? mica_cli_random_labels(program, net.input, net.classes)
+                     : mica_cli_random_floats(program, net.input);
     if (status == MICA_OK && net.label)
         status = mica_cli_random_labels(program, net.label, net.classes);
     if (status == MICA_OK)

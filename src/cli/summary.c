@@ -82,7 +82,9 @@ static void print_table(const char *name, const mica_network *network) {
         printf("%-*s  %-*s  %-*s  %*s%s%s%s\n", width[0], row->name, width[1], row->type, width[2],
             shape_text(row->output, shape, sizeof shape), width[3],
             number_text(row->parameters, number, sizeof number), *row->from ? "  " : "", row->from,
-            row->frozen_parameters ? " (frozen)" : "");
+            !row->frozen_parameters                     ? ""
+            : row->frozen_parameters == row->parameters ? " (frozen)"
+                                                        : " (partly frozen)");
     }
     totals sum = count(network);
     printf("\nparameters  %s", number_text(sum.parameters, number, sizeof number));

@@ -1,6 +1,7 @@
 #include "cli/workloads.h"
 
 #include <mica/nn.h>
+#include <mica/sequence.h>
 #include <stdio.h>
 
 typedef mica_workload_network network;
@@ -132,6 +133,19 @@ static void build_conv_autoencoder(network *net, mica_graph *graph, int64_t batc
     net->loss = mica_mean(mica_sigmoid_cross_entropy(logits, net->input), NULL, 0, false);
 }
 
+/* ---- sequences ---- */
+
+/* The characters' one-hot rows are looked up. */
+static void build_char_lstm(network *net, mica_graph *graph, int64_t batch) {
+    const int64_t steps = 50;
+    net->classes = 83;
+    net->input = mica_input(graph, "input", MICA_I32, MICA_SHAPE(batch, steps));
+    net->label = mica_input(graph, "label", MICA_I32, MICA_SHAPE(batch, steps));
+    const mica_recurrent_layer_options lstm = {.layers = 2, .classes = net->classes};
+    mica_recurrent y = mica_lstm_layer(net->input, "lstm", 512, &lstm);
+    classify(net, mica_dense(y.outputs, "scores", net->classes, NULL));
+}
+
 const mica_workload mica_workloads[] = {
     {"softmax", 128, build_softmax, "dense 784-10"},
     {"mlp", 128, build_mlp, "dense 784-256-128-10, ReLU, dropout 0.5 after each hidden layer"},
@@ -141,5 +155,6 @@ const mica_workload mica_workloads[] = {
     {"conv_autoencoder", 128, build_conv_autoencoder,
         "28x28x1, convolutions and max pooling down, nearest resizing and convolutions up"},
     {"vae", 128, build_vae, "784-400-(20 and 20)-400-784, Gaussian code, KL divergence"},
+    {"char_lstm", 100, build_char_lstm, "50 of 83 characters, 2 layers of 512, dense 83"},
 };
 const size_t mica_workload_count = sizeof mica_workloads / sizeof *mica_workloads;

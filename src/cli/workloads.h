@@ -5,7 +5,8 @@
 #include <mica/graph.h>
 
 typedef struct mica_workload_network {
-    mica_value *input, *label; /* label: int32, or NULL where the input itself is the target */
+    mica_value *input; /* int32 ones are below `classes` */
+    mica_value *label; /* int32, or NULL where the input itself is the target */
     mica_value *loss;
     int32_t classes;
 } mica_workload_network;

@@ -6,7 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SIDE = 64, MARGIN = 16, GAP = 4, TEXT = 2, LINE = 10 * TEXT, CAPTION_LIMIT = 64 };
+enum {
+    SIDE = 64,
+    MARGIN = 16,
+    GAP = 4,
+    TEXT = 2,
+    LINE = 10 * TEXT,
+    CAPTION_LIMIT = 64,
+    NAME_LIMIT = 40
+};
 
 /* Sizes in pixels. */
 typedef struct layout {
@@ -100,10 +108,10 @@ static uint32_t shade(double share, uint32_t colour) {
     return mixed;
 }
 
-/* A class as it stands above its column, where only a few letters fit. */
-static void column_name(const char *name, int64_t side, char text[CAPTION_LIMIT]) {
-    int64_t letters = (side - GAP + TEXT) / (6 * TEXT);
-    snprintf(text, CAPTION_LIMIT, "%.*s", (int)letters, name);
+/* A class's name, cut to so many bytes. */
+static const char *short_name(const char *name, int64_t bytes, char text[CAPTION_LIMIT]) {
+    snprintf(text, CAPTION_LIMIT, "%.*s", (int)bytes, name);
+    return text;
 }
 
 mica_status mica_png_confusion(const char *path, const char *title, const int64_t *counts,
@@ -111,14 +119,15 @@ mica_status mica_png_confusion(const char *path, const char *title, const int64_
     int64_t side = classes <= 20 ? 56 : classes <= 60 ? 20 : 10;
     int64_t left = MARGIN, top = MARGIN + 5 * LINE, right = 0, all = 0;
     bool named = side >= 20;
+    char text[CAPTION_LIMIT];
     for (int32_t i = 0; i < classes; i++) {
         if (named)
-            left = most(left, 2 * MARGIN + mica_canvas_text_width(names[i], TEXT));
+            left = most(left,
+                2 * MARGIN + mica_canvas_text_width(short_name(names[i], NAME_LIMIT, text), TEXT));
         right += counts[(int64_t)i * classes + i];
         for (int32_t j = 0; j < classes; j++)
             all += counts[(int64_t)i * classes + j];
     }
-    char text[CAPTION_LIMIT];
     snprintf(text, sizeof text, "accuracy %.2f %% (%lld of %lld)",
         all ? 100.0 * (double)right / (double)all : 0, (long long)right, (long long)all);
     int64_t width = most(left + classes * side + MARGIN,
@@ -135,8 +144,9 @@ mica_status mica_png_confusion(const char *path, const char *title, const int64_
         for (int32_t j = 0; j < classes; j++)
             samples += row[j];
         if (named) {
-            column_name(names[i], side, text);
-            mica_canvas_text(&canvas, MARGIN, y + side / 2 - 4 * TEXT, TEXT, MICA_BLACK, names[i]);
+            mica_canvas_text(&canvas, MARGIN, y + side / 2 - 4 * TEXT, TEXT, MICA_BLACK,
+                short_name(names[i], NAME_LIMIT, text));
+            short_name(names[i], (side - GAP + TEXT) / (6 * TEXT), text); /* what fits above */
             mica_canvas_text(&canvas,
                 left + i * side + (side - mica_canvas_text_width(text, TEXT)) / 2, top - LINE, TEXT,
                 MICA_BLACK, text);

@@ -21,7 +21,7 @@ typedef struct cell {
 static const cell rnn = {"rnn", mica_rnn, 1}, lstm = {"lstm", mica_lstm, 4};
 static const cell gru = {"gru", mica_gru, 3};
 
-enum { LAYERS_MOST = 64 };
+enum { LAYERS_MOST = 64, HIDDEN_MOST = 1 << 20 };
 
 /* A stack while it is built. */
 typedef struct stack {
@@ -180,10 +180,10 @@ static mica_recurrent layer(const cell *kind, mica_value *x, const char *name, i
             "%s %s: wanted float32 values (batch, time, features) or int32 (batch, time), got %s "
             "%s",
             kind->name, name, ids ? "int32" : "float32", mica_shape_text(shape, text, sizeof text));
-    else if (s.layers < 1 || s.layers > LAYERS_MOST || hidden < 1)
+    else if (s.layers < 1 || s.layers > LAYERS_MOST || hidden < 1 || hidden > HIDDEN_MOST)
         status = mica_fail(MICA_E_INVALID,
-            "%s %s: wanted 1 to %d layers of at least 1 unit, got %d of %lld", kind->name, name,
-            LAYERS_MOST, s.layers, (long long)hidden);
+            "%s %s: wanted 1 to %d layers of 1 to %d units, got %d of %lld", kind->name, name,
+            LAYERS_MOST, HIDDEN_MOST, s.layers, (long long)hidden);
     else
         status = check(&s, name, x);
     if (status != MICA_OK) {

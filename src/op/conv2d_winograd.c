@@ -41,10 +41,11 @@ static uint32_t even_block(uint32_t size, uint32_t most, uint32_t unit) {
 
 /* ---- the shape of the work ---- */
 
-/* Source channels of a block: a matrix of that many rows stays in the first-level cache. */
-static const uint32_t depth_wanted = 64;
-/* Tiles that share a read of the transformed filter. */
-static const uint32_t tiles_wanted = 32;
+/* Source channels of a block: fewer cost more visits of the sums. */
+static const uint32_t depth_wanted = 128;
+/* Tiles that share a read of the transformed filter, at least; about twice as many if these are
+ * all, which read it once. */
+static const uint32_t tiles_wanted = 16;
 /* Work-groups for each core. */
 static const uint32_t groups_per_core = 2;
 
@@ -55,19 +56,17 @@ static uint64_t count_tiles(const winograd_params *p) {
 /* Sets tiles, depth and columns of a work-group; false if they do not fit in `local` floats. */
 static bool set_blocks(
     winograd_params *p, uint32_t local, uint32_t vw, uint32_t nr, uint32_t mr, uint32_t cores) {
+    const uint64_t tiles = count_tiles(p);
+    p->tiles = round_up(tiles <= 2 * tiles_wanted ? (uint32_t)tiles : tiles_wanted, mr);
+    const uint32_t column = p->tiles * POSITIONS; /* floats */
     p->depth = even_block(p->from_c, depth_wanted, vw);
-    p->tiles = tiles_wanted;
-    while (p->tiles > mr &&
-           ceil_div((uint32_t)count_tiles(p), p->tiles) < groups_per_core * cores &&
-           count_tiles(p) <= p->tiles / 2)
-        p->tiles /= 2;
-    uint32_t source = p->tiles * (POSITIONS * p->depth + vw);
-    uint32_t column = p->tiles * POSITIONS;
-    if (source >= local || (local - source) / column < nr)
+    while (p->depth > vw && p->tiles * vw + column * (p->depth + nr) > local)
+        p->depth = round_up(p->depth / 2, vw);
+    const uint32_t source = p->tiles * vw + column * p->depth;
+    if (source + column * nr > local)
         return false;
-    uint32_t most = (local - source) / column / nr * nr;
-    p->cols = even_block(p->to_c, most, nr);
-    uint64_t blocks = (count_tiles(p) + p->tiles - 1) / p->tiles;
+    p->cols = even_block(p->to_c, (local - source) / column / nr * nr, nr);
+    const uint64_t blocks = (tiles + p->tiles - 1) / p->tiles;
     while (p->cols > nr && blocks * ceil_div(p->to_c, p->cols) < groups_per_core * cores)
         p->cols = round_up(p->cols / 2, nr);
     return true;
@@ -75,8 +74,8 @@ static bool set_blocks(
 
 static bool is_suitable(const mica_conv2d_shape *s, uint32_t vw) {
     return s->filter_h == 3 && s->filter_w == 3 && s->stride_h == 1 && s->stride_w == 1 &&
-           s->dilation_h == 1 && s->dilation_w == 1 && s->groups == 1 && (uint32_t)s->in_c >= vw &&
-           (uint32_t)s->out_c >= vw;
+           s->dilation_h == 1 && s->dilation_w == 1 && s->groups == 1 &&
+           (uint32_t)s->in_c >= vw / 2 && (uint32_t)s->out_c >= vw / 2;
 }
 
 static winograd_params params_of(const mica_conv2d_attrs *attrs) {
@@ -102,7 +101,7 @@ static bool describe(
     uint32_t vw = t->vector_width, nr = 2 * vw, mr = vw >= 16 ? 8 : 6;
     uint64_t cache = t->cache_bytes ? t->cache_bytes : 512 * 1024;
     uint64_t local = cache < t->local_bytes ? cache : t->local_bytes;
-    uint32_t floats = (uint32_t)(local / 16 * 3);
+    uint32_t floats = (uint32_t)(local / 32 * 7); /* the rest is for what streams by */
     winograd_params *p = &w->params;
     if (!is_suitable(&attrs->shape, vw))
         return false;
@@ -129,10 +128,10 @@ static bool describe(
         mica_constant_set(&l->kernel, "VW", (int32_t)vw);
         mica_constant_set(&l->kernel, "MR", (int32_t)mr);
         mica_constant_set(&l->kernel, "NV", 2);
-        mica_constant_set(&l->kernel, "DATA", attrs->pass == MICA_CONV2D_DATA);
         if (l->groups[0] > t->max_groups[0] || l->groups[1] > t->max_groups[1])
             return false;
     }
+    mica_constant_set(&filter->kernel, "DATA", attrs->pass == MICA_CONV2D_DATA);
     mica_constant_set(&product->kernel, "LOCAL", (int32_t)floats);
     mica_constant_set(&product->kernel, "HAS_BIAS", attrs->bias);
     mica_constant_set(&product->kernel, "ACT", attrs->act);
@@ -212,16 +211,16 @@ static int log2_up(uint32_t x) {
 
 static bool is_faster(mica_device *device, const mica_node *node,
     const mica_plan_launch_desc *direct, const winograd *w) {
-    static const char *const names[] = {"direct", "winograd4"};
-    const double worth_measuring = 2e6; /* flops: below, a launch costs more than it saves */
+    static const char *const names[] = {"direct", "winograd"};
+    const double worth_measuring = 1e5; /* flops: below, a launch costs more than it saves */
     const winograd_params *p = &w->params;
     if (direct->flops < worth_measuring)
         return false;
     const mica_conv2d_attrs *attrs = node->attrs;
     char key[128];
-    snprintf(key, sizeof key, "conv2d %s 3x3 %dx%d from%d to%d tiles%d",
-        attrs->pass == MICA_CONV2D_DATA ? "data" : "forward", log2_up(p->to_h), log2_up(p->to_w),
-        log2_up(p->from_c), log2_up(p->to_c), log2_up((uint32_t)count_tiles(p)));
+    snprintf(key, sizeof key, "conv2d %s 3x3 %ux%u from%d to%d batch%d",
+        attrs->pass == MICA_CONV2D_DATA ? "data" : "forward", p->to_h, p->to_w, log2_up(p->from_c),
+        log2_up(p->to_c), log2_up(p->batch));
     bench b = {.device = device, .node = node, .direct = direct, .winograd = w};
     int choice = mica_tune_choose(device, key, names, 2, record, &b);
     for (int i = 0; i < BUFFERS; i++)

@@ -22,6 +22,7 @@ enum {
     FILTERS = 64, /* at most */
     FILTER_COLUMNS = 8,
     MISTAKE_COLUMNS = 8,
+    TILE_SIDE = 512, /* pixels; larger samples are not shown */
 };
 
 /* ---- images ---- */
@@ -49,6 +50,12 @@ void mica_picture_restore(const mica_recipe *recipe, float *numbers, int64_t cou
 
 static mica_shape sample_shape(const mica_recipe *recipe) {
     return mica_shape_of(recipe->input_rank, recipe->input);
+}
+
+/* The image that a sample of the recipe is, if many of them fit into a picture. */
+static bool tile_shape(const mica_recipe *recipe, mica_shape *tile) {
+    return mica_picture_shape(sample_shape(recipe), tile) && tile->dim[0] <= TILE_SIDE &&
+           tile->dim[1] <= TILE_SIDE;
 }
 
 /* Writes tiles of images of the data; the numbers are restored in place. */
@@ -104,7 +111,7 @@ static mica_status draw_head_mistakes(const mica_showing *showing, const char *h
 
 mica_status mica_draw_mistakes(const mica_showing *showing, const mica_evaluator *evaluator) {
     mica_shape tile;
-    if (!mica_picture_shape(sample_shape(showing->recipe), &tile))
+    if (!tile_shape(showing->recipe, &tile))
         return MICA_OK;
     for (size_t i = 0; i < showing->network->n_heads; i++) {
         size_t count;
@@ -158,12 +165,12 @@ static mica_status draw_filters(const mica_showing *showing) {
     }
     if (!first)
         return MICA_OK;
-    mica_shape sample = sample_shape(showing->recipe), tile, shape = mica_value_shape(first);
+    mica_shape tile, shape = mica_value_shape(first);
     if (shape.rank == 4 && (shape.dim[2] == 1 || shape.dim[2] == 3) &&
-        shape.dim[0] * shape.dim[1] > 1)
+        shape.dim[0] * shape.dim[1] > 1 && shape.dim[0] <= TILE_SIDE && shape.dim[1] <= TILE_SIDE)
         tile = mica_shape_of(3, shape.dim);
-    else if (shape.rank != 2 || shape.dim[0] != mica_shape_count(sample) ||
-             !mica_picture_shape(sample, &tile))
+    else if (shape.rank != 2 || !tile_shape(showing->recipe, &tile) ||
+             shape.dim[0] != mica_shape_count(tile))
         return MICA_OK;
     size_t count = (size_t)mica_shape_count(shape);
     float *weights = mica_alloc(count, sizeof *weights);
@@ -177,6 +184,11 @@ static mica_status draw_filters(const mica_showing *showing) {
 }
 
 /* ---- autoencoders ---- */
+
+/* The layer where the decoder begins. Where codes are drawn from distributions, it is there. */
+static const mica_network_layer *decoder_start(const mica_network *network) {
+    return network->drawn ? network->drawn : network->code;
+}
 
 /* The first samples of the set, and what the network made of them. */
 typedef struct view {
@@ -219,10 +231,11 @@ static mica_status view_read(
 static mica_status view_run(
     const mica_showing *showing, view *v, mica_program *program, const mica_batch *batch) {
     int64_t sample = mica_shape_count(sample_shape(showing->recipe));
-    mica_shape code = showing->network->code->output;
+    const mica_network_layer *start = decoder_start(showing->network);
     v->pixels = mica_alloc((size_t)(v->rows * v->count * sample), sizeof *v->pixels);
     v->codes =
-        mica_alloc((size_t)(v->count * mica_shape_count(code) / code.dim[0]), sizeof *v->codes);
+        mica_alloc((size_t)(v->count * mica_shape_count(start->output) / start->output.dim[0]),
+            sizeof *v->codes);
     if (!v->pixels || !v->codes)
         return MICA_E_MEMORY;
     MICA_TRY(mica_network_write(showing->network, program, batch));
@@ -231,7 +244,7 @@ static mica_status view_run(
     memcpy(v->pixels, batch->features, (size_t)(v->count * sample) * sizeof *v->pixels);
     for (int64_t row = 1; row < v->rows; row++)
         MICA_TRY(view_read(v, program, v->values[row], v->pixels + row * v->count * sample));
-    return view_read(v, program, showing->network->code->value, v->codes);
+    return view_read(v, program, start->value, v->codes);
 }
 
 static mica_status view_make(const mica_showing *showing, view *v) {
@@ -247,7 +260,7 @@ static mica_status view_make(const mica_showing *showing, view *v) {
         if (head->reconstruction)
             MICA_TRY(view_row(v, *head->name ? head->name : "output", head->reconstruction));
     }
-    mica_value *outputs[18] = {network->code->value};
+    mica_value *outputs[18] = {decoder_start(network)->value};
     memcpy(outputs + 1, v->values + 1, (size_t)(v->rows - 1) * sizeof *outputs);
     MICA_TRY(mica_loader_create(showing->set,
         &(mica_loader_options){.batch = mica_value_shape(network->input).dim[0]}, &loader));
@@ -366,9 +379,9 @@ static mica_status draw_samples(
 /* Where the code is not all that the reconstruction comes from, there is nothing to walk on. */
 static mica_status draw_codes(const mica_showing *showing, const view *v, mica_shape tile) {
     const mica_network *network = showing->network;
-    const char *code = network->drawn ? network->drawn->name : network->code->name;
     mica_decoder *decoder = NULL;
-    mica_status status = mica_decoder_create(showing->recipe, code, showing->model, &decoder);
+    mica_status status = mica_decoder_create(
+        showing->recipe, decoder_start(network)->name, showing->model, &decoder);
     if (status == MICA_E_UNSUPPORTED || status == MICA_E_INVALID)
         return MICA_OK;
     MICA_TRY(status);
@@ -382,7 +395,7 @@ static mica_status draw_codes(const mica_showing *showing, const view *v, mica_s
 mica_status mica_draw_pictures(const mica_showing *showing) {
     mica_shape tile;
     MICA_TRY(draw_filters(showing));
-    if (!showing->network->code || !mica_picture_shape(sample_shape(showing->recipe), &tile))
+    if (!showing->network->code || !tile_shape(showing->recipe, &tile))
         return MICA_OK;
     view v = {0};
     mica_status status = view_make(showing, &v);

@@ -90,7 +90,7 @@ static void write_numbers(mica_model *model, const mica_value *parameter, int k,
 }
 
 static mica_value *find(const char *kind, int layer, bool reverse) {
-    char name[64], number_text[8] = "";
+    char name[64], number_text[16] = "";
     if (layer)
         snprintf(number_text, sizeof number_text, "_l%d", layer);
     snprintf(name, sizeof name, "net/%s%s%s", kind, number_text, reverse ? "_reverse" : "");
@@ -330,6 +330,7 @@ START_TEST(wrong_layers_are_refused) {
     } wrong[] = {
         {{0}, "", 4, "name"},
         {{0}, "net", 0, "unit"},
+        {{0}, "net", INT64_MAX, "unit"},
         {{.layers = -1}, "net", 4, "layers"},
         {{.layers = 1000}, "net", 4, "layers"},
         {{.layers = 2, .keep_prob = -1}, "net", 4, "keep_prob"},

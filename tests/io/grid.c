@@ -114,7 +114,12 @@ START_TEST(confusion) {
         snprintf(number[i], sizeof number[i], "%d", i);
         names[i] = number[i];
     }
+    char endless[2048];
+    memset(endless, 'w', sizeof endless - 1);
+    endless[sizeof endless - 1] = 0;
+    names[1] = endless;
     ck_ok(mica_png_confusion(temp_path("c.png"), "two", counts, 2, names));
+    names[1] = number[1];
     mica_image image = read_back("c.png");
     ck_assert_int_gt(image.width, 100);
     mica_image_free(&image);

@@ -282,9 +282,23 @@ static tally *tally_of(const char *op) {
     return t;
 }
 
+/* A reason without the names of its case, so that like ones are alike. */
+static void reason_words(const char *reason, char *words, size_t size) {
+    const char *close = strstr(reason, "): "), *path = strstr(reason, "model.onnx: ");
+    reason = close ? close + 3 : path ? path + strlen("model.onnx: ") : reason;
+    size_t used = 0;
+    for (bool quoted = false; *reason && *reason != ';' && used + 1 < size; reason++) {
+        if (*reason == '"')
+            quoted = !quoted;
+        else if (!quoted && !(*reason == ' ' && used && words[used - 1] == ' '))
+            words[used++] = *reason;
+    }
+    words[used] = 0;
+}
+
 /* What a case is counted under: its only operator or, where it has several, the refused one. */
 static void count_case(const mica_onnx *file, int folder, int kind, const char *reason) {
-    char op[64] = "several together";
+    char op[64] = "several together", words[256];
     const char *open = strchr(reason, '('), *close = open ? strstr(open, "): ") : NULL;
     if (file && file->n_nodes == 1)
         snprintf(op, sizeof op, "%s", file->nodes[0].proto->op_type);
@@ -296,8 +310,7 @@ static void count_case(const mica_onnx *file, int folder, int kind, const char *
     t->counts[kind]++;
     run.totals[folder][kind]++;
     run.sums[kind]++;
-    const char *path_end = strstr(reason, "model.onnx: ");
-    const char *words = close ? close + 3 : path_end ? path_end + strlen("model.onnx: ") : reason;
+    reason_words(reason, words, sizeof words);
     if (kind == REFUSED && !(t->reasons.data && strstr(t->reasons.data, words)))
         mica_text_add(&t->reasons, "%s%s", t->reasons.size ? "; " : "", words);
 }

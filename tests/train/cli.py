@@ -67,7 +67,8 @@ def results():
     first = as_json(*train)
     check(first['out'] == 'runs/digits-softmax-seed1', first)
     wanted = {'train_loss', 'validation_loss', 'validation_accuracy', 'test_loss', 'test_accuracy',
-              'epochs', 'best_epoch', 'steps', 'seconds', 'samples_per_s', 'device', 'out'}
+              'epochs', 'best_epoch', 'steps', 'seconds', 'samples_per_s', 'data_wait', 'device',
+              'out'}
     check(set(first) == wanted, first)
     check(first['test_accuracy'] > 0.85 and first['epochs'] == 3, first)
     second = as_json(*train)

@@ -146,6 +146,12 @@ def autoencoder():
     for name in 'test_loss', 'image_test_reconstruction_error', 'latent_test_loss':
         check(abs(seen[name] - got[name]) < 1e-9 * abs(got[name]), f'eval and train differ: {name}')
     check('test_reconstruction_error' in ok('eval', 'vae').stdout, 'not in the table')
+    # More numbers than a plane has, and another layer as the code
+    ok('train', 'vae.yaml', '--out', 'three', '--set', 'epochs=1', '--set', 'code=flat', '--set',
+       'layers.mean.units=3', '--set', 'layers.log_variance.units=3')
+    pictures('three', 'walk.png', 'samples.png')
+    ok('encode', 'three', '--set', 'test', '-o', 'c.npy')
+    check(npy('c.npy')[0] == (359, 64), npy('c.npy')[0])
     refused('not a classifier', 'predict', 'vae', 'vae/walk.png', '--device', device)
 
 

@@ -173,6 +173,18 @@ START_TEST(can_be_turned_off) {
 }
 END_TEST
 
+START_TEST(can_be_asked_for_by_name) {
+    work w = {{1, MANY}};
+    setenv("MICA_TUNE", names[1], 1);
+    ck_assert_int_eq(choose("key", &w, 2), 1);
+    ck_assert_int_eq(w.recorded, 0);
+    ck_assert_ptr_null(tuning_file());
+    setenv("MICA_TUNE", "another", 1);
+    ck_assert_int_eq(choose("key", &w, 2), 0);
+    ck_assert_int_gt(w.recorded, 0);
+}
+END_TEST
+
 int main(int argc, char **argv) {
     device_name = argc > 1 ? argv[1] : "auto";
     if (mica_device_open(device_name, &device) != MICA_OK)
@@ -189,6 +201,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tests, leaves_out_what_cannot_run);
     tcase_add_test(tests, works_where_nothing_can_be_written);
     tcase_add_test(tests, can_be_turned_off);
+    tcase_add_test(tests, can_be_asked_for_by_name);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* drivers start threads, which a fork loses */
