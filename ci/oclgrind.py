@@ -33,7 +33,8 @@ def commands():
     suites.sort(key=lambda name: (name != 'matmul', name != 'elementwise', name))
     for name in suites:
         yield [mica, 'check', '--small', name, *device]
-    yield ['env', 'MICA_TUNE=winograd', mica, 'check', '--small', 'conv2d', *device]
+    yield ['env', 'MICA_TUNE=winograd', 'OCLGRIND_LOCAL_MEM_SIZE=131072',  # usually too little
+           mica, 'check', '--small', 'conv2d', *device]
     for optimizer in OPTIMIZERS:
         yield [mica, 'plan', recipe, '--set', f'optimizer={optimizer}', *device]
     normalized = 'layers=[{type: batch_norm}, {type: dense, units: 2}]'
