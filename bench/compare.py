@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+DEFAULT = ['softmax', 'mlp', 'vae', 'cifar_cnn', 'conv_autoencoder', 'resnet18_cifar']
 
 
 def milliseconds(command):
@@ -40,7 +41,7 @@ def main():
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('workloads', nargs='*', metavar='WORKLOAD')
     arguments = parser.parse_args()
-    workloads = arguments.workloads or ['softmax', 'mlp']
+    workloads = arguments.workloads or DEFAULT
     version = torch_version(arguments.python)
     if not version:
         print(f'{arguments.python} has no PyTorch: only Mica is measured', file=sys.stderr)
@@ -53,7 +54,7 @@ def main():
             if version:
                 theirs.append(milliseconds(torch + [name]))
     for name, (ours, theirs) in times.items():
-        line = f'{name:12} mica {statistics.median(ours):8.3f} ms'
+        line = f'{name:16} mica {statistics.median(ours):8.3f} ms'
         if version:
             ratio = statistics.median(theirs) / statistics.median(ours)
             line += f'  torch {version} {statistics.median(theirs):8.3f} ms  ratio {ratio:.2f}'

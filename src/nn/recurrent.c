@@ -36,9 +36,9 @@ typedef struct stack {
 
 static const mica_recurrent failed = {NULL, NULL, NULL};
 
-/* A parameter of one direction of one layer. */
+/* A parameter of one direction of one layer; the fans are those of the matrix that it goes with. */
 static mica_value *parameter(
-    const stack *s, const char *kind, int layer, bool reverse, mica_shape shape) {
+    const stack *s, const char *kind, int layer, bool reverse, mica_shape shape, int64_t fan_in) {
     const mica_recurrent_layer_options *options = s->options;
     char number[16] = "", name[48];
     if (layer > 0)
@@ -48,9 +48,9 @@ static mica_value *parameter(
     if (options->init)
         init = *options->init;
     if (!init.fan_in)
-        init.fan_in = shape.rank > 1 ? shape.dim[0] : s->hidden;
+        init.fan_in = fan_in;
     if (!init.fan_out)
-        init.fan_out = shape.dim[shape.rank - 1];
+        init.fan_out = s->cell->gates * s->hidden;
     mica_value *value = mica_parameter(s->graph, name, shape, init);
     mica_parameter_freeze(value, options->frozen);
     return value;
@@ -71,10 +71,12 @@ static mica_recurrent direction(stack *s, mica_value *x, int layer, int which) {
     const int64_t width = s->cell->gates * s->hidden;
     const mica_shape shape = mica_value_shape(x);
     const int64_t in = mica_value_dtype(x) == MICA_I32 ? options->classes : shape.dim[2];
-    mica_value *weight = parameter(s, "weight", layer, reverse, MICA_SHAPE(in, width));
-    mica_value *recurrent = parameter(s, "recurrent", layer, reverse, MICA_SHAPE(s->hidden, width));
-    mica_value *bias =
-        options->no_bias ? NULL : parameter(s, "bias", layer, reverse, MICA_SHAPE(width));
+    mica_value *weight = parameter(s, "weight", layer, reverse, MICA_SHAPE(in, width), in);
+    mica_value *recurrent =
+        parameter(s, "recurrent", layer, reverse, MICA_SHAPE(s->hidden, width), s->hidden);
+    mica_value *bias = options->no_bias
+                           ? NULL
+                           : parameter(s, "bias", layer, reverse, MICA_SHAPE(width), s->hidden);
     mica_recurrent_options step = {.reverse = reverse,
         .lengths = options->lengths,
         .h0 = state(s, s->h0, index),
@@ -82,7 +84,7 @@ static mica_recurrent direction(stack *s, mica_value *x, int layer, int which) {
         .relu = options->relu,
         .reset_first = options->reset_first};
     if (s->cell == &gru && bias && !options->reset_first)
-        step.bias_n = parameter(s, "bias_n", layer, reverse, MICA_SHAPE(s->hidden));
+        step.bias_n = parameter(s, "bias_n", layer, reverse, MICA_SHAPE(s->hidden), s->hidden);
     mica_recurrent y = s->cell->build(x, weight, recurrent, bias, &step);
     s->h[index] = y.h;
     s->c[index] = y.c;
@@ -116,6 +118,8 @@ static mica_recurrent build(stack *s, mica_value *x) {
         x = y.outputs;
         if (layer > 0 && options->keep_prob != 0)
             x = mica_dropout(x, options->keep_prob);
+        if (!x)
+            return failed;
         mica_value *both[2] = {NULL, NULL};
         for (int i = 0; i < s->directions; i++)
             if (!(both[i] = direction(s, x, layer, i).outputs))

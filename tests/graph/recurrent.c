@@ -347,6 +347,12 @@ START_TEST(wrong_layers_are_refused) {
     mica_value *ids = mica_input(graph, "ids", MICA_I32, MICA_SHAPE(2, 3));
     ck_assert_ptr_null(mica_rnn_layer(ids, "net", 4, NULL).outputs);
     ck_assert_ptr_nonnull(strstr(mica_last_error(), "classes"));
+    mica_graph_destroy(&graph);
+    OK(mica_graph_create(&graph));
+    ids = mica_input(graph, "ids", MICA_I32, MICA_SHAPE(2, 3));
+    mica_recurrent_layer_options many = {.classes = INT64_MAX};
+    ck_assert_ptr_null(mica_rnn_layer(ids, "net", 4, &many).outputs);
+    ck_assert_int_eq(mica_graph_status(graph), MICA_E_INVALID);
 }
 END_TEST
 
