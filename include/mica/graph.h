@@ -73,6 +73,11 @@ MICA_API void mica_parameter_freeze(mica_value *parameter, bool frozen);
  * running statistics. `value` is float32 of the parameter's shape; 0 <= momentum <= 1. */
 MICA_API void mica_parameter_track(mica_value *parameter, mica_value *value, float momentum);
 
+/* Makes a parameter a state that is carried from run to run: each run of any program that needs it
+ * ends in parameter = value (float32 of its shape), unless that run's update is skipped. It is no
+ * weight: it gets no gradient, and model files leave it out. */
+MICA_API void mica_parameter_carry(mica_value *parameter, mica_value *value);
+
 /* The parameters of a graph, in the order of their making. NULL for an index out of range. */
 MICA_API size_t mica_graph_count(const mica_graph *graph);
 MICA_API mica_value *mica_graph_parameter(const mica_graph *graph, size_t index);
@@ -96,6 +101,10 @@ MICA_API mica_status mica_model_create(
 MICA_API void mica_model_destroy(mica_model **model);
 MICA_API size_t mica_model_count(const mica_model *model); /* of parameters */
 MICA_API mica_value *mica_model_parameter(const mica_model *model, size_t index);
+
+/* Sets what is carried from run to run (mica_parameter_carry) back to its initial values: the start
+ * of a sequence. */
+MICA_API mica_status mica_model_reset(mica_model *model);
 
 /* Blocking; count is the number of elements, which must be the parameter's. */
 MICA_API mica_status mica_model_read(

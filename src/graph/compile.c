@@ -136,9 +136,11 @@ static mica_status find_nodes(compiler *c) {
             needed[c->gradients[i]->node->id] = true;
         }
     need_inputs(graph, needed);
-    for (size_t i = 0; program->updates && i < graph->n_parameters; i++) {
-        const mica_value *tracked = mica_parameter_get(graph->parameters[i])->tracked;
-        if (tracked && needed[graph->parameters[i]->node->id]) {
+    for (size_t i = 0; i < graph->n_parameters; i++) {
+        const mica_parameter_attrs *attrs = mica_parameter_get(graph->parameters[i]);
+        const mica_value *tracked = attrs->tracked;
+        bool follows = tracked && (program->updates || attrs->carried);
+        if (follows && needed[graph->parameters[i]->node->id]) {
             c->kept[tracked->id] = needed[tracked->node->id] = true;
             c->n_tracked++;
         }
@@ -411,9 +413,10 @@ static mica_status track_launches(const compiler *c, mica_launch *launches, size
     for (size_t i = 0; i < c->graph->n_parameters && c->n_tracked; i++) {
         const mica_value *parameter = c->graph->parameters[i];
         const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
-        if (attrs->tracked && program->places[parameter->id].buffer)
+        bool follows = attrs->tracked && (program->updates || attrs->carried);
+        if (follows && program->places[parameter->id].buffer)
             MICA_TRY(mica_track_launch(program->model, parameter,
-                program->places[attrs->tracked->id], attrs->momentum, &launches[(*n)++]));
+                program->places[attrs->tracked->id], program->updates, &launches[(*n)++]));
     }
     return MICA_OK;
 }

@@ -30,8 +30,9 @@ extern const mica_op mica_op_input, mica_op_parameter, mica_op_constant;
 typedef struct mica_parameter_attrs {
     mica_init init;
     bool frozen;
-    mica_value *tracked; /* by mica_parameter_track; NULL: none */
+    mica_value *tracked; /* by mica_parameter_track or _carry; NULL: none */
     float momentum;
+    bool carried; /* by mica_parameter_carry */
 } mica_parameter_attrs;
 
 typedef struct mica_constant_attrs {

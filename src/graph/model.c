@@ -66,9 +66,12 @@ static void initialize(const mica_init *init, mica_rng rng, float *data, uint64_
     }
 }
 
-static mica_status fill_weights(mica_model *model) {
+/* Fills all parameters, or only those that are carried from run to run. */
+static mica_status fill_weights(mica_model *model, bool carried) {
     for (size_t i = 0; i < model->n_parameters; i++) {
         const mica_value *parameter = model->graph->parameters[i];
+        if (carried && !mica_parameter_get(parameter)->carried)
+            continue;
         uint64_t count = count_of(parameter);
         float *data = mica_alloc(count, sizeof *data);
         if (!data)
@@ -101,12 +104,16 @@ mica_status mica_model_create(
                 device, model->elements * sizeof(float), MICA_MEMORY_DEVICE, &model->weights);
     }
     if (status == MICA_OK)
-        status = fill_weights(model);
+        status = fill_weights(model, false);
     if (status == MICA_OK)
         *out = model;
     else
         mica_model_destroy(&model);
     return status;
+}
+
+mica_status mica_model_reset(mica_model *model) {
+    return fill_weights(model, true);
 }
 
 void mica_model_destroy(mica_model **owner) {

@@ -134,6 +134,12 @@ void mica_parameter_track(mica_value *parameter, mica_value *value, float moment
     }
 }
 
+void mica_parameter_carry(mica_value *parameter, mica_value *value) {
+    mica_parameter_track(parameter, value, 0);
+    if (parameter && value && parameter->node->op == &mica_op_parameter)
+        ((parameter_node_attrs *)parameter->node->attrs)->user.carried = true;
+}
+
 const mica_parameter_attrs *mica_parameter_get(const mica_value *parameter) {
     return &((const parameter_node_attrs *)parameter->node->attrs)->user;
 }

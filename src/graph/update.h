@@ -24,9 +24,10 @@ mica_status mica_optimizer_launch(const mica_optimizer *optimizer, mica_model *m
 /* Cuts the trainable part of the arenas into windows and chunks, and makes the norm's tables. */
 mica_status mica_norm_prepare(mica_model *model);
 
-/* The launch that moves a tracked parameter towards the value in a range. */
+/* The launch that moves a tracked parameter towards the value in a range, or, without an update to
+ * look at, sets it to that. */
 mica_status mica_track_launch(mica_model *model, const mica_value *parameter, mica_range value,
-    float momentum, mica_launch *launch);
+    bool updates, mica_launch *launch);
 
 /* One launch a window, then one that finishes: n_windows + 1 launches. */
 mica_status mica_norm_launches(mica_model *model, mica_launch *launches);

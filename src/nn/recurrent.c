@@ -104,9 +104,7 @@ static mica_value *carried(const stack *s, const char *name, mica_value *given) 
     const mica_shape shape = MICA_SHAPE(s->layers * s->directions, s->batch, s->hidden);
     if (!s->options->stateful)
         return given;
-    mica_value *value = mica_parameter(s->graph, name, shape, (mica_init){0});
-    mica_parameter_freeze(value, true);
-    return value;
+    return mica_parameter(s->graph, name, shape, (mica_init){0});
 }
 
 static mica_recurrent build(stack *s, mica_value *x) {
@@ -129,8 +127,8 @@ static mica_recurrent build(stack *s, mica_value *x) {
     y.h = stacked(s, s->h);
     y.c = s->cell == &lstm ? stacked(s, s->c) : NULL;
     if (options->stateful) {
-        mica_parameter_track(s->h0, y.h, 0);
-        mica_parameter_track(s->c0, y.c, 0);
+        mica_parameter_carry(s->h0, y.h);
+        mica_parameter_carry(s->c0, y.c);
     }
     return y;
 }

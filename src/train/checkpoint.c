@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "graph/graph.h"
 #include "graph/model.h"
 
 #include <mica/io.h>
@@ -48,6 +49,8 @@ static mica_status entries_of(const mica_model *model, bool everything, entries 
             if (state >= 0 && model->offsets[i] >= model->trainable)
                 continue; /* frozen parameters have no state */
             const mica_value *parameter = mica_model_parameter(model, i);
+            if (!everything && mica_parameter_get(parameter)->carried)
+                continue;
             const char *name = mica_value_name(parameter);
             const char *prefix = state < 0 ? "model" : mica_model_state_name(model, state);
             list->at[list->count++] = (entry){
