@@ -9,8 +9,19 @@
  *   embedding_bwd_rows     and sums the gradients of a row of the table, which are neighbours in
  *                          that order; mapping of work and limits: rows.h
  *
+ * and for tables that are updated row by row, where dy is summed at the first place of an id, rows
+ * has that id there, and elsewhere are 0 and -1:
+ *
+ *   embedding_chain        CPUs: keys are the ids at their first places and -1 elsewhere, and order
+ *                          is the next place of the same id, 0 if none. One work-item, through a
+ *                          hash table of `slots`, a power of two above count: in each the last
+ * place of an id, counted from 1 embedding_bwd_chains   sums along the chains; mapping of work and
+ * limits: rows.h embedding_bwd_runs     elsewhere, sums along runs of what embedding_sort gives;
+ * likewise
+ *
  * Bindings  _fwd 0 table, 1 ids, 2 y; _columns 0 ids, 1 dy, 2 dtable; _sort 0 ids, 1 keys, 2 order;
- * _rows 0 keys, 1 order, 2 dy, 3 dtable. Constants: WIDTH. */
+ * _chain 0 ids, 1 table, 2 keys, 3 order; _rows 0 keys, 1 order, 2 dy, 3 dtable; _chains and _runs
+ * 0 keys, 1 order, 2 dy, 3 sums, 4 rows, 5 squares. Constants: WIDTH. */
 #include "rows.h"
 
 typedef struct {
@@ -18,6 +29,7 @@ typedef struct {
     uint size;
     uint count;   /* of ids */
     uint columns; /* of a work-group of embedding_bwd_columns, a multiple of WIDTH */
+    uint slots;
 } embedding_params;
 
 __kernel GROUP_SIZE void embedding_fwd(__global const float *table, __global const int *ids,
@@ -96,5 +108,96 @@ __kernel GROUP_SIZE void embedding_bwd_rows(__global const int *keys, __global c
                 sum += part_load(dy + (size_t)order[m] * p.size, c, p.size, 0);
             part_store(sum, dtable + (size_t)row * p.size, c, p.size);
         }
+    }
+}
+
+__kernel GROUP_SIZE void embedding_chain(__global const int *ids, __global uint *table,
+    __global int *keys, __global uint *order, const embedding_params p) {
+    for (uint i = 0; i < p.slots; i++)
+        table[i] = 0;
+    for (uint n = 0; n < p.count; n++) {
+        const int id = ids[n];
+        uint slot = (uint)id * 2654435769u;
+        slot = (slot ^ slot >> 15) & (p.slots - 1);
+        uint last = table[slot];
+        while (last > 0 && ids[last - 1] != id) {
+            slot = (slot + 1) & (p.slots - 1);
+            last = table[slot];
+        }
+        table[slot] = n + 1;
+        keys[n] = last > 0 ? -1 : id;
+        order[n] = 0;
+        if (last > 0)
+            order[last - 1] = n;
+    }
+}
+
+typedef struct {
+    uint rows; /* of the table */
+    uint size;
+    uint count;     /* of places */
+    uint per_part;  /* places of a part */
+    uint per_group; /* parts of a group */
+} sums_params;
+
+#define FOR_PARTS_OF_GROUP(part)                                                                   \
+    for (uint part = get_group_id(0) * p.per_group, parts_end = part + p.per_group;                \
+         part < parts_end; part++)
+
+__kernel GROUP_SIZE void embedding_bwd_chains(__global const int *keys, __global const uint *order,
+    __global const float *dy, __global float *sums, __global int *rows, __global float *squares,
+    const sums_params p) {
+    FOR_PARTS_OF_GROUP(part) {
+        const uint begin = part * p.per_part, end = min(p.count, begin + p.per_part);
+        vec total = (vec)0;
+        for (uint first = begin; first < end; first++) {
+            const int live = keys[first] >= 0 && (uint)keys[first] < p.rows;
+            rows[first] = live ? keys[first] : -1;
+            for (uint c = 0; c < p.size; c += WIDTH) {
+                vec sum = (vec)0;
+                if (live)
+                    sum = part_load(dy + (size_t)first * p.size, c, p.size, 0);
+                for (uint n = live ? order[first] : 0; n > 0; n = order[n])
+                    sum += part_load(dy + (size_t)n * p.size, c, p.size, 0);
+                part_store(sum, sums + (size_t)first * p.size, c, p.size);
+                total += sum * sum;
+            }
+        }
+        squares[part] = vec_sum(total);
+    }
+}
+
+__kernel GROUP_SIZE void embedding_bwd_runs(__global const int *keys, __global const uint *order,
+    __global const float *dy, __global float *sums, __global int *rows, __global float *squares,
+    const sums_params p) {
+    __local float pool[LOCAL_X * LOCAL_Y];
+    const uint item = ROW_LANE * LOCAL_X + LANE;
+    FOR_PARTS_OF_GROUP(part) {
+        const uint begin = part * p.per_part, end = min(p.count, begin + p.per_part);
+        vec total = (vec)0;
+        for (uint m = begin + ROW_LANE; m < end; m += LOCAL_Y) {
+            const uint place = order[m];
+            const int key = keys[m];
+            const int live = key >= 0 && (uint)key < p.rows && (m == 0 || keys[m - 1] != key);
+            if (LANE == 0)
+                rows[place] = live ? key : -1;
+            for (uint c = LANE * WIDTH; c < p.size; c += LOCAL_X * WIDTH) {
+                vec sum = (vec)0;
+                for (uint n = m; live && n < p.count && keys[n] == key; n++)
+                    sum += part_load(dy + (size_t)order[n] * p.size, c, p.size, 0);
+                part_store(sum, sums + (size_t)place * p.size, c, p.size);
+                total += sum * sum;
+            }
+        }
+        pool[item] = vec_sum(total);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (uint items = LOCAL_X * LOCAL_Y / 2; items > 0; items /= 2) {
+            if (item < items)
+                pool[item] += pool[item + items];
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+        if (item == 0)
+            squares[part] = pool[0];
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
 }

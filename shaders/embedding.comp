@@ -1,6 +1,6 @@
-// Lookup of rows and its gradient: the twin of cl/embedding.cl, with the same buffers and
+// Lookup of rows and its gradients: the twin of cl/embedding.cl, with the same buffers and
 // parameters, for devices whose lanes are work-items.
-// kernels: embedding_fwd embedding_sort embedding_bwd_rows
+// kernels: embedding_fwd embedding_sort embedding_bwd_rows embedding_bwd_runs
 #version 450
 #include "rows.glsl"
 
@@ -8,7 +8,13 @@ layout(push_constant) uniform Params {
     uint rows;
     uint size;
     uint count;
+#ifdef embedding_bwd_runs
+    uint per_part;
+    uint per_group;
+#else
     uint columns;
+    uint slots;
+#endif
 } p;
 
 #ifdef embedding_fwd
@@ -88,6 +94,49 @@ void main() {
                 sum += dy[order[m] * p.size + c];
             dtable[row * p.size + c] = sum;
         }
+    }
+}
+#endif
+
+#ifdef embedding_bwd_runs
+layout(std430, binding = 0) readonly buffer Keys { int keys[]; };
+layout(std430, binding = 1) readonly buffer Order { uint order[]; };
+layout(std430, binding = 2) readonly buffer Dy { float dy[]; };
+layout(std430, binding = 3) writeonly buffer Sums { float sums[]; };
+layout(std430, binding = 4) writeonly buffer Rows { int rows[]; };
+layout(std430, binding = 5) writeonly buffer Squares { float squares[]; };
+
+void main() {
+    const uint item = gl_LocalInvocationIndex;
+    for (uint i = 0; i < p.per_group; i++) {
+        const uint part = gl_WorkGroupID.x * p.per_group + i;
+        const uint begin = part * p.per_part, end = min(p.count, begin + p.per_part);
+        float total = 0.0;
+        for (uint m = begin + ROW_LANE; m < end; m += gl_WorkGroupSize.y) {
+            const uint place = order[m];
+            const int key = keys[m];
+            // negative ones are large
+            const bool live = uint(key) < p.rows && (m == 0 || keys[m - 1] != key);
+            if (LANE == 0)
+                rows[place] = live ? key : -1;
+            FOR_PARTS(c, p.size) {
+                float sum = 0.0;
+                for (uint n = m; live && n < p.count && keys[n] == key; n++)
+                    sum += dy[order[n] * p.size + c];
+                sums[place * p.size + c] = sum;
+                total += sum * sum;
+            }
+        }
+        pool[item] = total;
+        barrier();
+        for (uint items = gl_WorkGroupSize.x * gl_WorkGroupSize.y / 2; items > 0; items /= 2) {
+            if (item < items)
+                pool[item] += pool[item + items];
+            barrier();
+        }
+        if (item == 0)
+            squares[part] = pool[0];
+        barrier();
     }
 }
 #endif

@@ -68,6 +68,20 @@ MICA_API mica_value *mica_full(mica_graph *graph, mica_shape shape, float number
 /* A frozen parameter gets no gradient and no update. Set before the first program is compiled. */
 MICA_API void mica_parameter_freeze(mica_value *parameter, bool frozen);
 
+/* The learning rate of a parameter is the optimizer's times `rate`, which is 1 unless set and above
+ * 0. Each rate costs an update of its own, so let many parameters have the same. Set before a model
+ * is made. */
+MICA_API void mica_parameter_rate(mica_value *parameter, float rate);
+
+/* A table (rows, width) that the loss depends on through mica_embedding alone, once or more often,
+ * may be sparse: a step then computes the gradients of the rows that it looks up and updates those,
+ * so that its time does not grow with the table. Gradient norms, clipping, weight decay and the
+ * skipping of a step are as ever, and so is plain SGD without weight decay; but with weight decay,
+ * momentum or Adam a row that is not looked up rests, with its state, as if there were no step
+ * (PyTorch calls this SparseAdam, TensorFlow LazyAdam). A program whose loss uses the table in
+ * another way, such as a penalty on all of it, is MICA_E_INVALID. Set before a model is made. */
+MICA_API void mica_parameter_sparse(mica_value *parameter, bool sparse);
+
 /* Freezes a parameter and has each run of a program with an optimizer end in parameter = momentum *
  * parameter + (1 - momentum) * value, unless the update is skipped (mica_program_gradient_norms):
  * running statistics. `value` is float32 of the parameter's shape; 0 <= momentum <= 1. */

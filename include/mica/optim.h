@@ -32,7 +32,9 @@ typedef struct mica_schedule {
  * ADAM:  Kingma and Ba, 2015, with bias correction; weight_decay adds to g.
  * ADAMW: Loshchilov and Hutter, "Decoupled weight decay regularization", 2019: w -= lr *
  *        weight_decay * w apart from the gradient.
- * Weight decay applies to parameters of rank 2 and more, not to biases. */
+ * Weight decay applies to parameters of rank 2 and more, not to biases. In a sparse table
+ * (mica_parameter_sparse) all of this applies to the rows that a step looks up, and the others keep
+ * their numbers, v and both moments of Adam as they are; t counts all steps. */
 typedef struct mica_optimizer {
     mica_optimizer_kind kind;
     float learning_rate; /* > 0 */

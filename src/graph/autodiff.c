@@ -1,6 +1,6 @@
 /* Reverse-mode differentiation: walks the graph backwards from the loss, asks each operator for its
  * inputs' gradients, and alone sums the gradients of values that several nodes use. */
-#include "graph/graph.h"
+#include "graph/sparse.h"
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -107,6 +107,20 @@ static mica_status walk(
     return MICA_OK;
 }
 
+/* Gives the user's scope, which end_backward takes. */
+static char *begin_backward(mica_graph *graph) {
+    char *scope = graph->scope;
+    graph->scope = NULL;
+    graph->backward = true;
+    return scope;
+}
+
+static void end_backward(mica_graph *graph, char *scope) {
+    graph->backward = false;
+    free(graph->scope);
+    graph->scope = scope;
+}
+
 mica_status mica_gradients(
     mica_value *loss, mica_value *const *wrt, size_t count, mica_value **grads) {
     if (!loss || !wrt || !grads)
@@ -125,43 +139,78 @@ mica_status mica_gradients(
     /* Values made while walking never need a place on the tape: they come after the loss. */
     grad_tape tape = {mica_alloc(graph->n_values, sizeof(bool)),
         mica_alloc(graph->n_values, sizeof(mica_value *))};
-    char *scope = graph->scope;
-    graph->scope = NULL;
-    graph->backward = true;
+    char *scope = begin_backward(graph);
     mica_status status =
         tape.active && tape.grad ? walk(loss, wrt, count, &tape, grads) : MICA_E_MEMORY;
-    graph->backward = false;
-    free(graph->scope);
-    graph->scope = scope;
+    end_backward(graph, scope);
     free(tape.active);
     free(tape.grad);
     return status;
 }
 
+/* What gradients are needed of for all trainable parameters: of themselves, in the order of
+ * `parameters`, or of what is looked up in sparse ones. */
+static mica_status find_wanted(mica_graph *graph, mica_value *loss, mica_values *wanted) {
+    for (size_t i = 0; i < graph->n_parameters; i++) {
+        mica_value *parameter = graph->parameters[i];
+        const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
+        if (attrs->frozen)
+            continue;
+        MICA_TRY(attrs->sparse ? mica_sparse_lookups(graph, loss, parameter, wanted)
+                               : mica_values_add(wanted, parameter));
+    }
+    return MICA_OK;
+}
+
+/* Sorts the gradients of what was wanted into the graph's lists. */
+static mica_status sort_in(
+    mica_graph *graph, const mica_values *wanted, mica_value *const *gradients) {
+    size_t k = 0;
+    for (size_t i = 0; i < graph->n_parameters; i++) {
+        const mica_value *parameter = graph->parameters[i];
+        const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
+        size_t first = k;
+        if (attrs->frozen)
+            continue;
+        if (!attrs->sparse) {
+            graph->gradients[i] = gradients[k++];
+            continue;
+        }
+        while (k < wanted->count && wanted->list[k]->node->op->looks_up &&
+               wanted->list[k]->node->in[0] == parameter)
+            k++;
+        MICA_TRY(mica_sparse_differentiate(
+            graph, i, &wanted->list[first], &gradients[first], k - first));
+    }
+    return MICA_OK;
+}
+
 mica_status mica_graph_differentiate(mica_graph *graph, mica_value *loss) {
     if (graph->loss == loss)
         return MICA_OK;
-    size_t n = graph->n_parameters, used = 0;
-    mica_value **wrt = mica_alloc(n, sizeof *wrt), **made = mica_alloc(n, sizeof *made);
-    mica_value **all = mica_alloc(n, sizeof *all);
-    mica_status status = wrt && made && all ? MICA_OK : MICA_E_MEMORY;
+    size_t n = graph->n_parameters;
+    mica_values wanted = {0};
+    free(graph->gradients);
+    free(graph->sparse);
+    graph->loss = NULL;
+    graph->gradients = mica_alloc(n, sizeof(mica_value *));
+    graph->sparse = mica_alloc(n, sizeof *graph->sparse);
+    mica_value **made = NULL;
+    mica_status status = graph->gradients && graph->sparse ? MICA_OK : MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = find_wanted(graph, loss, &wanted);
+    if (status == MICA_OK && !(made = mica_alloc(wanted.count, sizeof(mica_value *))))
+        status = MICA_E_MEMORY;
+    if (status == MICA_OK && wanted.count)
+        status = mica_gradients(loss, wanted.list, wanted.count, made);
     if (status == MICA_OK) {
-        for (size_t i = 0; i < n; i++)
-            if (!mica_parameter_get(graph->parameters[i])->frozen)
-                wrt[used++] = graph->parameters[i];
-        status = mica_gradients(loss, wrt, used, made);
+        char *scope = begin_backward(graph);
+        status = sort_in(graph, &wanted, made);
+        end_backward(graph, scope);
     }
-    if (status == MICA_OK) {
-        for (size_t i = 0, k = 0; i < n; i++)
-            if (k < used && graph->parameters[i] == wrt[k])
-                all[i] = made[k++];
-        free(graph->gradients);
-        graph->gradients = all;
+    if (status == MICA_OK)
         graph->loss = loss;
-        all = NULL;
-    }
-    free(wrt);
+    free(wanted.list);
     free(made);
-    free(all);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "graph/memory.h"
+#include "graph/sparse.h"
 
 #include <mica/ops.h>
 #include <stdlib.h>
@@ -14,15 +15,16 @@ typedef struct compiler {
     mica_program *program;
     mica_graph *graph;
     const mica_program_options *options;
-    bool *kept;         /* by value id: an output, or a parameter's gradient */
+    bool *kept;         /* by value id: an output, or of a parameter's gradient */
     uint32_t *root;     /* by value id: the value whose memory this one shares */
     uint32_t *block;    /* by value id of roots: place in `blocks`; UINT32_MAX: not in an arena */
     mica_block *blocks; /* values' blocks, then scratch */
     size_t n_blocks;
     uint32_t *scratch_block;
     mica_plan plan;
-    size_t n_tracked;       /* parameters that follow a value here */
-    mica_value **gradients; /* by parameter; pinned in the model's arena */
+    size_t n_tracked;          /* parameters that follow a value here */
+    mica_value **gradients;    /* by parameter; pinned in the model's arena */
+    const mica_sparse *sparse; /* by parameter; NULL: a program without gradients */
 } compiler;
 
 static bool is_source(const mica_node *node) {
@@ -45,6 +47,7 @@ static mica_status check_options(mica_model *model, const mica_program_options *
     if (graph->n_parameters != model->n_parameters)
         return mica_fail(MICA_E_INVALID,
             "parameters were added to the graph after the model was made: make the model last");
+    MICA_TRY(mica_sparse_check(model));
     if (options->optimizer)
         MICA_TRY(mica_optimizer_check(options->optimizer));
     if ((options->optimizer || options->gradients) && !options->loss)
@@ -77,6 +80,7 @@ static mica_status pin_gradients(compiler *c) {
         return MICA_OK;
     MICA_TRY(mica_graph_differentiate(graph, c->options->loss));
     MICA_TRY(mica_model_need_gradients(program->model));
+    c->sparse = graph->sparse;
     size_t n = graph->n_parameters;
     c->gradients = mica_alloc(n, sizeof *c->gradients);
     if (!c->gradients)
@@ -101,7 +105,7 @@ static mica_status pin_gradients(compiler *c) {
     return MICA_OK;
 }
 
-static void need_inputs(const mica_graph *graph, bool *needed) {
+void mica_graph_need_inputs(const mica_graph *graph, bool *needed) {
     for (size_t i = graph->n_nodes; i-- > 0;)
         for (int k = 0; needed[i] && k < graph->nodes[i]->n_in; k++)
             needed[graph->nodes[i]->in[k]->node->id] = true;
@@ -130,12 +134,15 @@ static mica_status find_nodes(compiler *c) {
         if (value)
             c->kept[value->id] = program->readable[value->id] = needed[value->node->id] = true;
     }
-    for (size_t i = 0; c->gradients && i < graph->n_parameters; i++)
-        if (c->gradients[i]) {
-            c->kept[c->gradients[i]->id] = true;
-            needed[c->gradients[i]->node->id] = true;
-        }
-    need_inputs(graph, needed);
+    for (size_t i = 0; program->gradients && i < graph->n_parameters; i++) {
+        const mica_sparse *sparse = &c->sparse[i];
+        const mica_value *updating[] = {
+            c->gradients[i], sparse->gradient, sparse->rows, sparse->squares};
+        for (size_t k = 0; k < sizeof updating / sizeof *updating; k++)
+            if (updating[k])
+                c->kept[updating[k]->id] = needed[updating[k]->node->id] = true;
+    }
+    mica_graph_need_inputs(graph, needed);
     for (size_t i = 0; i < graph->n_parameters; i++) {
         const mica_parameter_attrs *attrs = mica_parameter_get(graph->parameters[i]);
         const mica_value *tracked = attrs->tracked;
@@ -146,7 +153,7 @@ static mica_status find_nodes(compiler *c) {
         }
     }
     if (c->n_tracked)
-        need_inputs(graph, needed);
+        mica_graph_need_inputs(graph, needed);
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (needed[i])
             program->nodes[program->n_nodes++] = graph->nodes[i];
@@ -306,10 +313,13 @@ static mica_status place_fixed(compiler *c) {
             *at += round_up(bytes_of(value), align);
         }
     }
-    for (size_t i = 0; c->gradients && i < c->graph->n_parameters; i++)
+    for (size_t i = 0; program->gradients && i < c->graph->n_parameters; i++) {
         if (c->gradients[i])
             program->places[c->gradients[i]->id] =
                 mica_model_range(model, model->gradients, c->graph->parameters[i]);
+        if (c->sparse[i].squares)
+            program->places[c->sparse[i].squares->id] = mica_norm_place(model, i);
+    }
     return MICA_OK;
 }
 
@@ -421,11 +431,23 @@ static mica_status track_launches(const compiler *c, mica_launch *launches, size
     return MICA_OK;
 }
 
+static mica_status sparse_launches(const compiler *c, mica_launch *launches, size_t *n) {
+    const mica_program *program = c->program;
+    for (size_t i = 0; i < c->graph->n_parameters; i++) {
+        const mica_sparse *sparse = &c->sparse[i];
+        if (sparse->gradient)
+            MICA_TRY(mica_optimizer_rows_launch(&program->optimizer, program->model,
+                c->graph->parameters[i], program->places[sparse->rows->id],
+                program->places[sparse->gradient->id], program->hyper, &launches[(*n)++]));
+    }
+    return MICA_OK;
+}
+
 static mica_status make_commands(compiler *c) {
     mica_program *program = c->program;
     mica_model *model = program->model;
     size_t updates = (program->gradients ? model->n_windows + 1 : 0) +
-                     (program->updates ? model->n_windows : 0) + c->n_tracked;
+                     (program->updates ? model->n_windows + model->n_parameters : 0) + c->n_tracked;
     mica_launch *launches = mica_alloc(c->plan.n_launches + updates, sizeof *launches);
     if (!launches)
         return MICA_E_MEMORY;
@@ -441,6 +463,8 @@ static mica_status make_commands(compiler *c) {
     for (size_t i = 0; i < model->n_windows && program->updates && status == MICA_OK; i++)
         status = mica_optimizer_launch(
             &program->optimizer, model, &model->windows[i], program->hyper, &launches[n++]);
+    if (status == MICA_OK && program->updates)
+        status = sparse_launches(c, launches, &n);
     if (status == MICA_OK)
         status = track_launches(c, launches, &n);
     program->n_launches = n;
@@ -475,7 +499,7 @@ static mica_status compile(compiler *c) {
     MICA_TRY(make_commands(c));
     program->report.n_rows = program->n_launches;
     program->report.rows = program->rows;
-    uint64_t arenas = model->elements + model->trainable * (uint64_t)(model->n_states + 1);
+    uint64_t arenas = model->elements + model->dense + model->trainable * (uint64_t)model->n_states;
     program->report.parameter_bytes = (program->gradients ? arenas : model->elements) * 4;
     return MICA_OK;
 }

@@ -1,5 +1,6 @@
-/* Fusion: a value that only one node uses need not be stored if one kernel can compute both. Which
- * pairs can be is the operators' knowledge (their absorb hooks); this pass finds the candidates. */
+/* Fusion: a value that only one node uses need not be stored if one kernel can compute both, and
+ * one that costs nothing to compute may go into each of several. Which pairs can be is the
+ * operators' knowledge (their absorb hooks); this pass finds the candidates. */
 #include "graph/plan.h"
 
 #include "base/error.h"
@@ -33,7 +34,8 @@ static mica_node *try_absorb(
     if (!producer || !producer->op->absorb || producer->n_out != 1)
         return NULL;
     const mica_value *value = producer->out[0];
-    if (kept[value->id] || uses[value->id].count != 1)
+    const uint32_t users = uses[value->id].count;
+    if (kept[value->id] || users == 0 || (users > 1 && !producer->op->is_free))
         return NULL;
     const mica_node *consumer = list[uses[value->id].position];
     int at = 0;
@@ -49,10 +51,12 @@ mica_status mica_fuse(mica_node **list, size_t count, const bool *kept, size_t n
     mica_status status = uses ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK)
         count_all(list, count, uses, n_values);
-    for (size_t i = 0; i < count && status == MICA_OK; i++) {
+    for (size_t i = 0; i < count && status == MICA_OK;) {
         mica_node *fused = try_absorb(list, list[i], uses, kept);
-        if (!fused)
+        if (!fused) {
+            i++;
             continue;
+        }
         mica_node **grown = mica_grow(*owned, *n_owned, &capacity, sizeof *grown);
         if (!grown) {
             mica_node_destroy(fused);
@@ -61,9 +65,13 @@ mica_status mica_fuse(mica_node **list, size_t count, const bool *kept, size_t n
         }
         *owned = grown;
         grown[(*n_owned)++] = fused;
-        list[uses[list[i]->out[0]->id].position] = fused;
-        list[i] = NULL;
+        const uint32_t value = list[i]->out[0]->id;
+        list[uses[value].position] = fused;
         count_all(list, count, uses, n_values);
+        if (!uses[value].count) {
+            list[i] = NULL;
+            count_all(list, count, uses, n_values);
+        }
     }
     free(uses);
     return status;

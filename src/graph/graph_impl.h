@@ -60,11 +60,18 @@ struct mica_op {
      * needed afterwards. NULL: never. */
     uint32_t (*in_place)(const mica_node *node);
 
+    /* Input 0 is a table (rows, width), of which the rows are used that int32 input 1 names: what
+     * mica_parameter_sparse leaves a table for. */
+    bool looks_up;
+
     /* Fusion: `node` is the only user-visible producer of its output 0, whose only consumer is
      * `consumer`, at input number `at`. If one node can compute both, makes it with
      * mica_node_fused (its outputs are the consumer's) and returns it, else NULL. NULL hook: never.
      */
     mica_node *(*absorb)(const mica_node *node, const mica_node *consumer, int at);
+
+    /* The node computes nothing, so that each of several consumers may absorb it. */
+    bool is_free;
 
     /* The operator's name for this node, where `name` is too general; NULL: name. */
     const char *(*describe)(const mica_node *node, char *text, size_t size);

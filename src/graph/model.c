@@ -14,27 +14,57 @@ static uint64_t count_of(const mica_value *value) {
     return (uint64_t)mica_shape_count(value->shape);
 }
 
-/* Which part of the arenas a parameter goes to: decaying, other trainable, frozen. */
+/* The parts of the arenas, in their order; the first two again for each learning rate. */
+enum { DECAYING, OTHER, SPARSE, FROZEN };
+
 static int part_of(const mica_value *parameter) {
-    return mica_parameter_get(parameter)->frozen ? 2 : parameter->shape.rank < 2;
+    const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
+    return attrs->frozen               ? FROZEN
+           : attrs->sparse             ? SPARSE
+           : parameter->shape.rank < 2 ? OTHER
+                                       : DECAYING;
+}
+
+/* Puts the parameters of a part, of one learning rate unless rate is 0, from `at` on. */
+static uint64_t place(mica_model *model, int part, float rate, uint64_t at) {
+    uint64_t align = mica_device_traits(model->device)->offset_align / sizeof(float);
+    for (size_t i = 0; i < model->n_parameters; i++) {
+        const mica_value *parameter = model->graph->parameters[i];
+        if (part_of(parameter) != part || (rate > 0 && mica_parameter_get(parameter)->rate != rate))
+            continue;
+        model->offsets[i] = at;
+        at += (count_of(parameter) + align - 1) / align * align;
+    }
+    return at;
+}
+
+/* Has a parameter that is dense the rate of one before it? */
+static bool is_placed(const mica_model *model, size_t index) {
+    const mica_value *const *parameters = (const mica_value *const *)model->graph->parameters;
+    for (size_t i = 0; i < index; i++)
+        if (part_of(parameters[i]) < SPARSE &&
+            mica_parameter_get(parameters[i])->rate == mica_parameter_get(parameters[index])->rate)
+            return true;
+    return false;
 }
 
 static void lay_out(mica_model *model) {
-    uint64_t align = mica_device_traits(model->device)->offset_align / sizeof(float), at = 0;
-    for (int part = 0; part < 3; part++) {
-        if (part == 2)
-            model->trainable = at;
-        for (size_t i = 0; i < model->n_parameters; i++)
-            if (part_of(model->graph->parameters[i]) == part) {
-                model->offsets[i] = at;
-                at += (count_of(model->graph->parameters[i]) + align - 1) / align * align;
-            }
+    uint64_t at = 0;
+    for (size_t i = 0; i < model->n_parameters; i++) {
+        const mica_value *parameter = model->graph->parameters[i];
+        const float rate = mica_parameter_get(parameter)->rate;
+        if (part_of(parameter) >= SPARSE || is_placed(model, i))
+            continue;
+        at = place(model, DECAYING, rate, at);
+        at = place(model, OTHER, rate, at);
     }
-    model->elements = at;
+    model->dense = at;
+    model->trainable = place(model, SPARSE, 0, at);
+    model->elements = place(model, FROZEN, 0, model->trainable);
 }
 
 /* Numbers depend on the seed and the parameter's place only, so they are the same everywhere. */
-static void initialize(const mica_init *init, mica_rng rng, float *data, uint64_t count) {
+static void initialize(const mica_init *init, mica_rng *rng, float *data, uint64_t count) {
     double fans = (double)(init->fan_in + init->fan_out);
     double range = init->kind == MICA_INIT_GLOROT_UNIFORM ? sqrt(6.0 / fans) : init->value;
     double deviation =
@@ -50,43 +80,51 @@ static void initialize(const mica_init *init, mica_rng rng, float *data, uint64_
             break;
         case MICA_INIT_NORMAL:
         case MICA_INIT_HE_NORMAL:
-            data[i] = (float)(deviation * mica_rng_normal(&rng));
+            data[i] = (float)(deviation * mica_rng_normal(rng));
             break;
         case MICA_INIT_TRUNCATED:
             do
-                draw = mica_rng_normal(&rng);
+                draw = mica_rng_normal(rng);
             while (fabsf(draw) > 2);
             data[i] = (float)(deviation * draw);
             break;
         case MICA_INIT_UNIFORM:
         case MICA_INIT_GLOROT_UNIFORM:
-            data[i] = (float)(range * (2.0 * mica_rng_uniform(&rng) - 1.0));
+            data[i] = (float)(range * (2.0 * mica_rng_uniform(rng) - 1.0));
             break;
         }
     }
 }
 
-/* Fills all parameters, or only those that are carried from run to run. */
-static mica_status fill_weights(mica_model *model, bool carried) {
-    for (size_t i = 0; i < model->n_parameters; i++) {
-        const mica_value *parameter = model->graph->parameters[i];
-        if (carried && !mica_parameter_get(parameter)->carried)
-            continue;
-        uint64_t count = count_of(parameter);
-        float *data = mica_alloc(count, sizeof *data);
-        if (!data)
-            return MICA_E_MEMORY;
-        initialize(&mica_parameter_get(parameter)->init,
-            (mica_rng){.seed = model->seed, .stream = (uint32_t)i}, data, count);
-        mica_status status = mica_model_write(model, parameter, data, count);
-        free(data);
-        MICA_TRY(status);
+/* Elements that are drawn at a time. */
+#define PIECE (UINT64_C(1) << 18)
+
+static mica_status fill(mica_model *model, size_t index, float *piece) {
+    const mica_value *parameter = model->graph->parameters[index];
+    mica_rng rng = {.seed = model->seed, .stream = (uint32_t)index};
+    const uint64_t count = count_of(parameter);
+    for (uint64_t at = 0; at < count; at += PIECE) {
+        const uint64_t n = count - at < PIECE ? count - at : PIECE;
+        initialize(&mica_parameter_get(parameter)->init, &rng, piece, n);
+        MICA_TRY(mica_buffer_write(model->weights, (model->offsets[index] + at) * sizeof *piece,
+            piece, n * sizeof *piece));
     }
     return MICA_OK;
 }
 
-mica_status mica_model_create(
-    mica_graph *graph, mica_device *device, uint64_t seed, mica_model **out) {
+/* Fills all parameters, or only those that are carried from run to run. */
+static mica_status fill_weights(mica_model *model, bool carried) {
+    float *piece = mica_alloc(model->elements < PIECE ? model->elements : PIECE, sizeof *piece);
+    mica_status status = piece ? MICA_OK : MICA_E_MEMORY;
+    for (size_t i = 0; i < model->n_parameters && status == MICA_OK; i++)
+        if (!carried || mica_parameter_get(model->graph->parameters[i])->carried)
+            status = fill(model, i, piece);
+    free(piece);
+    return status;
+}
+
+static mica_status create(
+    mica_graph *graph, mica_device *device, uint64_t seed, bool empty, mica_model **out) {
     if (!graph || !device)
         return mica_fail(MICA_E_INVALID, "mica_model_create: the graph or the device is NULL");
     MICA_TRY(mica_graph_status(graph));
@@ -104,12 +142,22 @@ mica_status mica_model_create(
                 device, model->elements * sizeof(float), MICA_MEMORY_DEVICE, &model->weights);
     }
     if (status == MICA_OK)
-        status = fill_weights(model, false);
+        status = fill_weights(model, empty);
     if (status == MICA_OK)
         *out = model;
     else
         mica_model_destroy(&model);
     return status;
+}
+
+mica_status mica_model_create(
+    mica_graph *graph, mica_device *device, uint64_t seed, mica_model **model) {
+    return create(graph, device, seed, false, model);
+}
+
+mica_status mica_model_create_empty(
+    mica_graph *graph, mica_device *device, uint64_t seed, mica_model **model) {
+    return create(graph, device, seed, true, model);
 }
 
 mica_status mica_model_reset(mica_model *model) {
@@ -127,16 +175,18 @@ void mica_model_destroy(mica_model **owner) {
         mica_buffer_destroy(buffers[i]);
     free(model->offsets);
     free(model->windows);
+    free(model->sparse_sums);
     free(model);
 }
 
 mica_status mica_model_need_gradients(mica_model *model) {
-    if (model->gradients)
+    if (model->norms)
         return MICA_OK;
     if (!model->trainable)
         return mica_fail(MICA_E_INVALID, "the model has no parameter that can be trained");
-    MICA_TRY(mica_buffer_create(
-        model->device, model->trainable * sizeof(float), MICA_MEMORY_DEVICE, &model->gradients));
+    if (model->dense)
+        MICA_TRY(mica_buffer_create(
+            model->device, model->dense * sizeof(float), MICA_MEMORY_DEVICE, &model->gradients));
     mica_status status = mica_norm_prepare(model);
     if (status != MICA_OK)
         mica_buffer_destroy(&model->gradients);

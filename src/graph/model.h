@@ -1,6 +1,8 @@
 /* A model's memory: flat arenas of parameters, gradients and optimizer state, each parameter at the
- * same place in all of them. Trainable parameters come first, those that decay before the others,
- * so that the optimizer's update is one launch over the front of the arenas. */
+ * same place in all of them. Trainable parameters come first, those of one learning rate together
+ * and of them those that decay before the others, so that the optimizer's update is one launch a
+ * rate over the front of the arenas. Then come sparse ones (graph/sparse.h), which have no place in
+ * the gradients' arena, and frozen ones, which have one among the parameters alone. */
 #ifndef MICA_GRAPH_MODEL_H
 #define MICA_GRAPH_MODEL_H
 
@@ -8,10 +10,15 @@
 
 #define MICA_MAX_STATES 2
 
-/* A part of the arenas that one launch may bind, cut between parameters; all of it unless the
- * device's bindings are small. In elements. */
+/* Parts of the sum of squares of a sparse parameter's gradient: enough to keep a device busy, few
+ * enough for one work-item to add them. */
+#define MICA_SPARSE_SUMS 64
+
+/* A part of the arenas that one launch may update, cut between parameters; all of a learning rate
+ * unless the device's bindings are small. In elements. */
 typedef struct mica_window {
     uint64_t offset, count;
+    float rate;           /* the parameters' (mica_parameter_rate), the same for all */
     uint64_t decayed;     /* how many of these, from the front, decay */
     uint32_t first_chunk; /* of the norm's chunks */
     uint32_t n_chunks;
@@ -22,18 +29,26 @@ struct mica_model {
     mica_device *device;
     uint64_t seed, step;
     size_t n_parameters;
-    uint64_t *offsets; /* in elements, by parameter */
-    uint64_t elements, trainable;
+    uint64_t *offsets;  /* in elements, by parameter */
+    uint64_t elements;  /* of all parameters */
+    uint64_t dense;     /* of those with a gradient as large as themselves */
+    uint64_t trainable; /* of those and of sparse ones */
     mica_buffer *weights, *gradients, *states[MICA_MAX_STATES];
     int n_states;
     const char *state_names[MICA_MAX_STATES];
     mica_window *windows;
     size_t n_windows;
-    /* The gradients' norms (optim/norm.c): chunks of the arena, their sums, and the result, which
-     * is the total and then each parameter's. */
+    /* The gradients' norms (optim/norm.c): chunks of the arena, their sums, to which those of
+     * sparse parameters are added, and the result, which is the total and then each parameter's. */
     mica_buffer *chunks, *sums, *owners, *norms;
     uint32_t n_chunks;
+    uint32_t *sparse_sums; /* by parameter, where its sums stand; of sparse ones */
 };
+
+/* mica_model_create for a model that gets its weights from elsewhere: only what is carried from run
+ * to run has its initial value, since drawing tens of millions of numbers takes seconds. */
+mica_status mica_model_create_empty(
+    mica_graph *graph, mica_device *device, uint64_t seed, mica_model **model);
 
 /* Makes the gradient arena and the norm's tables, and `n` arenas of optimizer state (zeroed), if
  * they are not there yet. */

@@ -17,6 +17,15 @@ mica_status mica_graph_create(mica_graph **out) {
     return MICA_OK;
 }
 
+mica_status mica_values_add(mica_values *values, mica_value *value) {
+    mica_value **list = mica_grow(values->list, values->count, &values->capacity, sizeof *list);
+    if (!list)
+        return MICA_E_MEMORY;
+    values->list = list;
+    list[values->count++] = value;
+    return MICA_OK;
+}
+
 static void value_destroy(mica_value *value) {
     free(value->name);
     free(value);
@@ -50,6 +59,7 @@ void mica_graph_destroy(mica_graph **owner) {
     free(graph->values);
     free(graph->parameters);
     free(graph->gradients);
+    free(graph->sparse);
     free(graph->blobs);
     free(graph->scope);
     free(graph);

@@ -89,7 +89,7 @@ mica_value *mica_input(mica_graph *graph, const char *name, mica_dtype dtype, mi
 }
 
 mica_value *mica_parameter(mica_graph *graph, const char *name, mica_shape shape, mica_init init) {
-    parameter_node_attrs attrs = {{.init = init}, shape};
+    parameter_node_attrs attrs = {{.init = init, .rate = 1}, shape};
     mica_value **list = mica_grow(
         graph->parameters, graph->n_parameters, &graph->parameters_capacity, sizeof *list);
     if (!list)
@@ -104,6 +104,30 @@ mica_value *mica_parameter(mica_graph *graph, const char *name, mica_shape shape
 void mica_parameter_freeze(mica_value *parameter, bool frozen) {
     if (parameter && parameter->node->op == &mica_op_parameter)
         ((parameter_node_attrs *)parameter->node->attrs)->user.frozen = frozen;
+}
+
+void mica_parameter_rate(mica_value *parameter, float rate) {
+    if (!parameter)
+        return;
+    if (parameter->node->op != &mica_op_parameter || !(rate > 0) || !isfinite(rate))
+        mica_graph_failed(parameter->node->graph,
+            mica_fail(MICA_E_INVALID, "%s: a rate of %g: wanted a parameter and a number above 0",
+                parameter->name, (double)rate));
+    else
+        ((parameter_node_attrs *)parameter->node->attrs)->user.rate = rate;
+}
+
+void mica_parameter_sparse(mica_value *parameter, bool sparse) {
+    if (!parameter)
+        return;
+    char text[96];
+    if (parameter->node->op != &mica_op_parameter || parameter->shape.rank != 2)
+        mica_graph_failed(parameter->node->graph,
+            mica_fail(MICA_E_INVALID,
+                "%s of shape %s cannot be sparse: expected a parameter (rows, width)",
+                parameter->name, mica_shape_text(parameter->shape, text, sizeof text)));
+    else
+        ((parameter_node_attrs *)parameter->node->attrs)->user.sparse = sparse;
 }
 
 void mica_parameter_track(mica_value *parameter, mica_value *value, float momentum) {

@@ -21,8 +21,17 @@ mica_hyper mica_optimizer_hyper(const mica_optimizer *optimizer, uint64_t step);
 mica_status mica_optimizer_launch(const mica_optimizer *optimizer, mica_model *model,
     const mica_window *window, mica_range hyper, mica_launch *launch);
 
-/* Cuts the trainable part of the arenas into windows and chunks, and makes the norm's tables. */
+/* The launch that updates the rows of a sparse parameter: rows[i] by gradient[i] unless it is
+ * negative. */
+mica_status mica_optimizer_rows_launch(const mica_optimizer *optimizer, mica_model *model,
+    const mica_value *parameter, mica_range rows, mica_range gradient, mica_range hyper,
+    mica_launch *launch);
+
+/* Cuts the gradients' arena into windows and chunks, and makes the norm's tables. */
 mica_status mica_norm_prepare(mica_model *model);
+
+/* Where a program leaves the MICA_SPARSE_SUMS sums of squares of a sparse parameter's gradient. */
+mica_range mica_norm_place(const mica_model *model, size_t parameter);
 
 /* The launch that moves a tracked parameter towards the value in a range, or, without an update to
  * look at, sets it to that. */

@@ -213,14 +213,15 @@ mica_recurrent mica_gru_layer(
     return layer(&gru, x, name, hidden, options);
 }
 
-mica_value *mica_embedding_layer(
-    mica_value *ids, const char *name, int64_t rows, int64_t width, const mica_init *init) {
+mica_value *mica_embedding_layer(mica_value *ids, const char *name, int64_t rows, int64_t width,
+    const mica_embedding_layer_options *options) {
     if (!ids)
         return NULL;
     mica_graph *graph = mica_value_graph(ids);
     mica_init start = {MICA_INIT_NORMAL, 1, rows, width};
-    if (init)
-        start = *init;
+    const mica_embedding_layer_options o = options ? *options : (mica_embedding_layer_options){0};
+    if (o.init)
+        start = *o.init;
     if (!start.fan_in)
         start.fan_in = rows;
     if (!start.fan_out)
@@ -230,6 +231,8 @@ mica_value *mica_embedding_layer(
             graph, mica_fail(MICA_E_INVALID, "embedding: the layer needs a name"));
     mica_graph_set_scope(graph, name);
     mica_value *table = mica_parameter(graph, "weight", MICA_SHAPE(rows, width), start);
+    mica_parameter_sparse(table, o.sparse);
+    mica_parameter_freeze(table, o.frozen);
     mica_value *y = mica_embedding(table, ids);
     mica_graph_set_scope(graph, NULL);
     return y;

@@ -5,14 +5,19 @@
  *
  * The sum needs no atomics: on CPUs a thread takes some columns and passes over all ids; elsewhere
  * the ids are sorted (by counting, for each, what comes before it, which is quadratic but beats a
- * sort of many launches up to some ten thousand) and each row gathers its run. */
+ * sort of many launches up to some ten thousand) and each row gathers its run.
+ *
+ * For tables that are updated row by row (graph/sparse.h), two more nodes compute the sums without
+ * touching rows that are not looked up: embedding_order finds equal ids, by a hash table on CPUs
+ * and by the same sort elsewhere, and embedding_compact sums dy over each. */
 #include "base/error.h"
+#include "graph/sparse.h"
 #include "op/rows.h"
 
 #include <mica/sequence.h>
 
 typedef struct embedding_params {
-    uint32_t rows, size, count, columns;
+    uint32_t rows, size, count, columns, slots;
 } embedding_params;
 
 typedef struct embedding_attrs {
@@ -64,6 +69,13 @@ static mica_plan_launch_desc describe(const char *entry, const embedding_params 
         .bytes = 8 * (double)params->count * params->size};
 }
 
+/* Rows shorter than a vector are done element by element. */
+static void map(const mica_plan *plan, mica_rows rows, mica_plan_launch_desc *desc) {
+    mica_rows_map(plan, rows, desc);
+    if (rows.size < mica_plan_traits(plan)->vector_width)
+        desc->kernel.constants[0].value = 1;
+}
+
 static mica_status plan_forward(const mica_node *node, mica_plan *plan) {
     const embedding_params params = params_of(node->in[0]->shape, node->in[1]);
     mica_plan_launch_desc desc = describe("embedding_fwd", &params);
@@ -71,7 +83,7 @@ static mica_status plan_forward(const mica_node *node, mica_plan *plan) {
     desc.slots[0] = MICA_SLOT(node->in[0]);
     desc.slots[1] = MICA_SLOT(node->in[1]);
     desc.slots[2] = MICA_SLOT(node->out[0]);
-    mica_rows_map(plan, (mica_rows){params.count, params.size}, &desc);
+    map(plan, (mica_rows){params.count, params.size}, &desc);
     return mica_plan_launch(plan, &desc);
 }
 
@@ -94,23 +106,28 @@ static mica_status plan_columns(const mica_node *node, mica_plan *plan, embeddin
 /* Ids that a group of embedding_sort counts for. */
 enum { SORT_LANES = 64 };
 
+static mica_status plan_sort(const mica_value *ids, mica_plan *plan, mica_slot keys,
+    mica_slot order, const embedding_params *params) {
+    mica_plan_launch_desc desc = describe("embedding_sort", params);
+    desc.n_slots = 3;
+    desc.slots[0] = MICA_SLOT(ids);
+    desc.slots[1] = keys;
+    desc.slots[2] = order;
+    desc.kernel.local[0] = SORT_LANES;
+    mica_constant_set(&desc.kernel, "WIDTH", 1);
+    desc.groups[0] = (params->count + SORT_LANES - 1) / SORT_LANES;
+    desc.bytes = 12 * (double)params->count;
+    return mica_plan_launch(plan, &desc);
+}
+
 static mica_status plan_rows(const mica_node *node, mica_plan *plan, embedding_params params) {
-    const int keys = mica_plan_scratch(plan, params.count);
-    const int order = mica_plan_scratch(plan, params.count);
-    mica_plan_launch_desc sort = describe("embedding_sort", &params);
-    sort.n_slots = 3;
-    sort.slots[0] = MICA_SLOT(node->in[0]);
-    sort.slots[1] = MICA_SCRATCH(keys);
-    sort.slots[2] = MICA_SCRATCH(order);
-    sort.kernel.local[0] = SORT_LANES;
-    mica_constant_set(&sort.kernel, "WIDTH", 1);
-    sort.groups[0] = (params.count + SORT_LANES - 1) / SORT_LANES;
-    sort.bytes = 12 * (double)params.count;
-    MICA_TRY(mica_plan_launch(plan, &sort));
+    const mica_slot keys = MICA_SCRATCH(mica_plan_scratch(plan, params.count));
+    const mica_slot order = MICA_SCRATCH(mica_plan_scratch(plan, params.count));
+    MICA_TRY(plan_sort(node->in[0], plan, keys, order, &params));
     mica_plan_launch_desc desc = describe("embedding_bwd_rows", &params);
     desc.n_slots = 4;
-    desc.slots[0] = MICA_SCRATCH(keys);
-    desc.slots[1] = MICA_SCRATCH(order);
+    desc.slots[0] = keys;
+    desc.slots[1] = order;
     desc.slots[2] = MICA_SLOT(node->in[1]);
     desc.slots[3] = MICA_SLOT(node->out[0]);
     mica_rows_map(plan, (mica_rows){params.rows, params.size}, &desc);
@@ -123,11 +140,113 @@ static mica_status plan_backward(const mica_node *node, mica_plan *plan) {
                                                     : plan_rows(node, plan, params);
 }
 
+/* ---- rows alone ---- */
+
+typedef struct compact_attrs {
+    int64_t rows;
+} compact_attrs;
+
+typedef struct sums_params {
+    uint32_t rows, size, count, per_part, per_group;
+} sums_params;
+
+static mica_status order_infer(mica_node *node) {
+    const int64_t count = mica_shape_count(node->in[0]->shape);
+    for (int i = 0; i < 2; i++) {
+        node->out[i]->dtype = MICA_I32;
+        node->out[i]->shape = MICA_SHAPE(count);
+    }
+    return MICA_OK;
+}
+
+static mica_status compact_infer(mica_node *node) {
+    const int64_t count = node->in[0]->shape.dim[0];
+    node->out[0]->shape = MICA_SHAPE(count, mica_shape_count(node->in[2]->shape) / count);
+    node->out[1]->dtype = MICA_I32;
+    node->out[1]->shape = MICA_SHAPE(count);
+    node->out[2]->shape = MICA_SHAPE(MICA_SPARSE_SUMS);
+    return MICA_OK;
+}
+
+static mica_status plan_order(const mica_node *node, mica_plan *plan) {
+    const mica_slot keys = MICA_SLOT(node->out[0]), order = MICA_SLOT(node->out[1]);
+    embedding_params params = {.count = (uint32_t)mica_shape_count(node->in[0]->shape), .slots = 2};
+    if (mica_plan_traits(plan)->vector_width == 1)
+        return plan_sort(node->in[0], plan, keys, order, &params);
+    while (params.slots / 2 < params.count)
+        params.slots *= 2;
+    mica_plan_launch_desc desc = describe("embedding_chain", &params);
+    desc.n_slots = 4;
+    desc.slots[0] = MICA_SLOT(node->in[0]);
+    desc.slots[1] = MICA_SCRATCH(mica_plan_scratch(plan, params.slots));
+    desc.slots[2] = keys;
+    desc.slots[3] = order;
+    mica_constant_set(&desc.kernel, "WIDTH", 1);
+    desc.bytes = 12 * (double)params.count + 4 * (double)params.slots;
+    return mica_plan_launch(plan, &desc);
+}
+
+static mica_status plan_compact(const mica_node *node, mica_plan *plan) {
+    const mica_traits *traits = mica_plan_traits(plan);
+    const mica_shape shape = node->out[0]->shape;
+    sums_params params = {.rows = (uint32_t)((const compact_attrs *)node->attrs)->rows,
+        .size = (uint32_t)shape.dim[1],
+        .count = (uint32_t)shape.dim[0]};
+    params.per_part = (params.count + MICA_SPARSE_SUMS - 1) / MICA_SPARSE_SUMS;
+    mica_plan_launch_desc desc = {
+        .kernel = {.source = "embedding",
+            .entry = traits->vector_width > 1 ? "embedding_bwd_chains" : "embedding_bwd_runs"},
+        .n_slots = 6,
+        .params = &params,
+        .params_size = sizeof params,
+        .bytes = 8 * (double)params.count * params.size};
+    for (int i = 0; i < 3; i++) {
+        desc.slots[i] = MICA_SLOT(node->in[i]);
+        desc.slots[3 + i] = MICA_SLOT(node->out[i]);
+    }
+    map(plan, (mica_rows){params.count, params.size}, &desc);
+    desc.groups[0] =
+        mica_rows_groups(traits, MICA_SPARSE_SUMS, (uint64_t)params.per_part * params.size);
+    while (MICA_SPARSE_SUMS % desc.groups[0])
+        desc.groups[0]--;
+    params.per_group = MICA_SPARSE_SUMS / desc.groups[0];
+    return mica_plan_launch(plan, &desc);
+}
+
+static const mica_op op_embedding_order = {
+    .name = "embedding_order",
+    .n_out = 2,
+    .infer = order_infer,
+    .plan = plan_order,
+};
+
+static const mica_op op_embedding_compact = {
+    .name = "embedding_compact",
+    .attrs_size = sizeof(compact_attrs),
+    .n_out = 3,
+    .infer = compact_infer,
+    .plan = plan_compact,
+};
+
+mica_value *mica_embedding_order(mica_value *ids) {
+    return mica_node_build(&op_embedding_order, NULL, &ids, 1);
+}
+
+mica_value *mica_embedding_compact(mica_value *order, mica_value *dy, int64_t rows) {
+    if (!order)
+        return NULL;
+    mica_value *in[] = {order, order->node->out[1], dy};
+    return mica_node_build(&op_embedding_compact, &(compact_attrs){rows}, in, 3);
+}
+
+/* ---- records and builders ---- */
+
 static const mica_op op_embedding = {
     .name = "embedding",
     .infer = infer,
     .grad = grad,
     .plan = plan_forward,
+    .looks_up = true,
 };
 
 static const mica_op op_embedding_grad = {

@@ -1,6 +1,7 @@
-/* The gradients' norms: the arena is cut into chunks that end where a parameter ends; each chunk's
- * sum of squares is one work-group's, and one work-item adds the chunks in a fixed order. The total
- * also tells the optimizer whether all gradients are finite: NaN and infinity survive the sums. */
+/* The gradients' norms: their arena is cut into chunks that end where a parameter ends; each
+ * chunk's sum of squares is one work-group's, and one work-item adds the chunks in a fixed order. A
+ * sparse parameter's sums are computed by the program (graph/sparse.h). The total also tells the
+ * optimizer whether all gradients are finite: NaN and infinity survive the sums. */
 #include "graph/update.h"
 
 #include "base/error.h"
@@ -43,6 +44,27 @@ static mica_status align_chunks(norm_tables *tables, uint64_t align) {
     return MICA_OK;
 }
 
+static mica_status check_count(const mica_model *model, size_t index) {
+    const mica_traits *traits = mica_device_traits(model->device);
+    const mica_value *parameter = model->graph->parameters[index];
+    const uint64_t count = padded_count(parameter, traits->offset_align / sizeof(float));
+    if (count <= traits->max_binding_bytes / 4)
+        return MICA_OK;
+    return mica_fail(MICA_E_MEMORY, "%s has %llu elements, but the device binds at most %llu",
+        parameter->name, (unsigned long long)count,
+        (unsigned long long)traits->max_binding_bytes / 4);
+}
+
+static mica_status add_sparse(mica_model *model, norm_tables *tables, size_t index) {
+    MICA_TRY(check_count(model, index));
+    MICA_TRY(align_chunks(tables, mica_device_traits(model->device)->offset_align / sizeof(float)));
+    model->sparse_sums[index] = (uint32_t)tables->n_chunks;
+    tables->owners[index] = (norm_owner){(uint32_t)tables->n_chunks, MICA_SPARSE_SUMS};
+    for (int i = 0; i < MICA_SPARSE_SUMS; i++)
+        MICA_TRY(add_chunk(tables, (norm_chunk){0, 0}));
+    return MICA_OK;
+}
+
 static mica_status add_parameter(
     mica_model *model, norm_tables *tables, size_t index, uint64_t size) {
     const mica_traits *traits = mica_device_traits(model->device);
@@ -50,14 +72,14 @@ static mica_status add_parameter(
     const mica_value *parameter = model->graph->parameters[index];
     uint64_t count = padded_count(parameter, align), limit = traits->max_binding_bytes / 4;
     uint64_t offset = model->offsets[index];
-    if (count > limit)
-        return mica_fail(MICA_E_MEMORY, "%s has %llu elements, but the device binds at most %llu",
-            parameter->name, (unsigned long long)count, (unsigned long long)limit);
+    MICA_TRY(check_count(model, index));
     mica_window *window = model->n_windows ? &model->windows[model->n_windows - 1] : NULL;
-    if (!window || offset + count - window->offset > limit) {
+    const float rate = mica_parameter_get(parameter)->rate;
+    if (!window || window->rate != rate || offset + count - window->offset > limit) {
         MICA_TRY(align_chunks(tables, align));
         window = &model->windows[model->n_windows++];
-        *window = (mica_window){.offset = offset, .first_chunk = (uint32_t)tables->n_chunks};
+        *window = (mica_window){
+            .offset = offset, .rate = rate, .first_chunk = (uint32_t)tables->n_chunks};
     }
     tables->owners[index].first = (uint32_t)tables->n_chunks;
     for (uint64_t at = 0; at < count; at += size) {
@@ -83,11 +105,12 @@ static size_t parameter_at(const mica_model *model, uint64_t offset) {
 
 static mica_status make_tables(mica_model *model, norm_tables *tables) {
     uint64_t align = mica_device_traits(model->device)->offset_align / sizeof(float);
-    uint64_t size = (model->trainable / 256 / 4096 + 1) * 4096; /* some 256 chunks at most */
+    uint64_t size = (model->dense / 256 / 4096 + 1) * 4096; /* some 256 chunks at most */
     size = (size + align - 1) / align * align;
     for (uint64_t at = 0; at < model->trainable;) {
         size_t index = parameter_at(model, at);
-        MICA_TRY(add_parameter(model, tables, index, size));
+        MICA_TRY(at < model->dense ? add_parameter(model, tables, index, size)
+                                   : add_sparse(model, tables, index));
         at += padded_count(model->graph->parameters[index], align);
     }
     model->n_chunks = (uint32_t)tables->n_chunks;
@@ -104,7 +127,9 @@ mica_status mica_norm_prepare(mica_model *model) {
     size_t n = model->n_parameters;
     norm_tables tables = {.owners = mica_alloc(n, sizeof(norm_owner))};
     model->windows = mica_alloc(n, sizeof *model->windows);
-    mica_status status = tables.owners && model->windows ? MICA_OK : MICA_E_MEMORY;
+    model->sparse_sums = mica_alloc(n, sizeof *model->sparse_sums);
+    mica_status status =
+        tables.owners && model->windows && model->sparse_sums ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK)
         status = make_tables(model, &tables);
     if (status == MICA_OK)
@@ -121,6 +146,10 @@ mica_status mica_norm_prepare(mica_model *model) {
     free(tables.chunks);
     free(tables.owners);
     return status;
+}
+
+mica_range mica_norm_place(const mica_model *model, size_t parameter) {
+    return (mica_range){model->sums, model->sparse_sums[parameter], MICA_SPARSE_SUMS};
 }
 
 mica_status mica_norm_launches(mica_model *model, mica_launch *launches) {

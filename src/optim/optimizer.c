@@ -91,42 +91,69 @@ mica_hyper mica_optimizer_hyper(const mica_optimizer *optimizer, uint64_t step) 
 /* As in optimizer.cl and optimizer.comp. */
 typedef struct update_params {
     uint32_t pieces, decayed, per_item;
+    uint32_t size;    /* of a row, for the kernels that update rows */
     uint32_t variant; /* SGD: Nesterov; Adam: decoupled decay */
     float weight_decay, clip_norm;
     float beta1, beta2, epsilon; /* SGD: beta1 is the momentum */
+    float rate;                  /* factor of the learning rate */
 } update_params;
 
-mica_status mica_optimizer_launch(const mica_optimizer *optimizer, mica_model *model,
-    const mica_window *window, mica_range hyper, mica_launch *launch) {
-    const mica_traits *traits = mica_device_traits(model->device);
+/* Gets the kernel, and binds it to a range of the arenas whose gradient stands elsewhere. */
+static mica_status describe(const mica_optimizer *optimizer, const mica_model *model, float rate,
+    mica_range weights, mica_range gradient, mica_range hyper, const mica_range *rows,
+    mica_grid grid, mica_launch *launch) {
+    static const char *const entries[2][3] = {{"sgd_update", "momentum_update", "adam_update"},
+        {"sgd_update_rows", "momentum_update_rows", "adam_update_rows"}};
     const char *names[MICA_MAX_STATES];
     int n_states = mica_optimizer_states(optimizer, names);
-    static const char *const entries[] = {"sgd_update", "momentum_update", "adam_update"};
-    mica_grid grid = mica_grid_over(traits, window->count);
-    mica_kernel_desc desc = {.source = "optimizer",
-        .entry = entries[n_states],
-        .n_bindings = 4 + (uint32_t)n_states,
-        .params_size = sizeof(update_params),
-        .local = {grid.local, 1, 1}};
-    mica_constant_set(&desc, "WIDTH", (int32_t)grid.width);
-    *launch = (mica_launch){.groups = {grid.groups, 1, 1}};
-    MICA_TRY(mica_kernel_get(model->device, &desc, &launch->kernel));
     uint32_t n = 0;
-    launch->bindings[n++] = (mica_range){model->weights, window->offset, window->count};
-    launch->bindings[n++] = (mica_range){model->gradients, window->offset, window->count};
+    *launch = (mica_launch){.groups = {grid.groups, 1, 1}};
+    launch->bindings[n++] = weights;
+    launch->bindings[n++] = gradient;
     for (int i = 0; i < n_states; i++)
-        launch->bindings[n++] = (mica_range){model->states[i], window->offset, window->count};
+        launch->bindings[n++] = (mica_range){model->states[i], weights.offset, weights.count};
     launch->bindings[n++] = hyper;
     launch->bindings[n++] = (mica_range){model->norms, 0, model->n_parameters + 1};
+    if (rows)
+        launch->bindings[n++] = *rows;
     bool sgd = optimizer->kind == MICA_SGD;
     *(update_params *)launch->params = (update_params){.pieces = grid.pieces,
-        .decayed = (uint32_t)(window->decayed / grid.width),
         .per_item = grid.per_item,
         .variant = sgd ? optimizer->nesterov : optimizer->kind == MICA_ADAMW,
         .weight_decay = optimizer->weight_decay,
         .clip_norm = optimizer->clip_norm,
         .beta1 = sgd ? optimizer->momentum : or_default(optimizer->beta1, 0.9f),
         .beta2 = or_default(optimizer->beta2, 0.999f),
-        .epsilon = or_default(optimizer->epsilon, 1e-8f)};
+        .epsilon = or_default(optimizer->epsilon, 1e-8f),
+        .rate = rate};
+    mica_kernel_desc desc = {.source = "optimizer",
+        .entry = entries[rows != NULL][n_states],
+        .n_bindings = n,
+        .params_size = sizeof(update_params),
+        .local = {grid.local, 1, 1}};
+    mica_constant_set(&desc, "WIDTH", (int32_t)grid.width);
+    return mica_kernel_get(model->device, &desc, &launch->kernel);
+}
+
+mica_status mica_optimizer_launch(const mica_optimizer *optimizer, mica_model *model,
+    const mica_window *window, mica_range hyper, mica_launch *launch) {
+    mica_grid grid = mica_grid_over(mica_device_traits(model->device), window->count);
+    MICA_TRY(describe(optimizer, model, window->rate,
+        (mica_range){model->weights, window->offset, window->count},
+        (mica_range){model->gradients, window->offset, window->count}, hyper, NULL, grid, launch));
+    ((update_params *)launch->params)->decayed = (uint32_t)(window->decayed / grid.width);
+    return MICA_OK;
+}
+
+mica_status mica_optimizer_rows_launch(const mica_optimizer *optimizer, mica_model *model,
+    const mica_value *parameter, mica_range rows, mica_range gradient, mica_range hyper,
+    mica_launch *launch) {
+    const uint32_t size = (uint32_t)parameter->shape.dim[1];
+    mica_grid grid = mica_grid_over_rows(mica_device_traits(model->device), rows.count, size);
+    MICA_TRY(describe(optimizer, model, mica_parameter_get(parameter)->rate,
+        mica_model_range(model, model->weights, parameter), gradient, hyper, &rows, grid, launch));
+    update_params *params = (update_params *)launch->params;
+    params->decayed = params->pieces;
+    params->size = size;
     return MICA_OK;
 }

@@ -127,9 +127,9 @@ typedef struct reference {
     double w, s1, s2;
 } reference;
 
-static void reference_step(
-    reference *r, const mica_optimizer *o, double g, uint64_t step, double scale, bool decays) {
-    double rate = mica_learning_rate(o, step), decay = decays ? o->weight_decay : 0;
+static void reference_step(reference *r, const mica_optimizer *o, double factor, double g,
+    uint64_t step, double scale, bool decays) {
+    double rate = factor * mica_learning_rate(o, step), decay = decays ? o->weight_decay : 0;
     g *= scale;
     if (o->kind == MICA_SGD) {
         g += decay * r->w;
@@ -162,29 +162,39 @@ static const mica_optimizer optimizers[] = {
         .schedule = {.kind = MICA_SCHEDULE_COSINE, .total = 20, .warmup = 3}},
 };
 
-/* loss = sum(x * w^2 / 2) over a weight and a bias of odd sizes: g = x * w. */
+/* loss = sum(x * w^2 / 2) over weights and a bias of odd sizes: g = x * w. The bias and the smaller
+ * weight learn at half the rate. */
 START_TEST(optimizers_match_the_double_reference) {
     const mica_optimizer *o = &optimizers[_i];
-    enum { ROWS = 37, COLUMNS = 123, N = ROWS * COLUMNS };
+    enum { ROWS = 37, COLUMNS = 123, N = ROWS * COLUMNS, C = 35 };
+    mica_value *c =
+        mica_parameter(graph, "c", MICA_SHAPE(5, 7), (mica_init){MICA_INIT_UNIFORM, 0.5f, 0, 0});
+    mica_parameter_rate(c, 0.5f);
     mica_value *w = mica_parameter(
         graph, "w", MICA_SHAPE(ROWS, COLUMNS), (mica_init){MICA_INIT_NORMAL, 0.7f, 0, 0});
     mica_value *b =
         mica_parameter(graph, "b", MICA_SHAPE(COLUMNS), (mica_init){MICA_INIT_UNIFORM, 0.5f, 0, 0});
+    mica_parameter_rate(b, 0.5f);
     mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(ROWS, COLUMNS));
     mica_value *loss = mica_sum(mica_mul(x, mica_square(w)), NULL, 0, false);
+    loss = mica_add(loss, mica_sum(mica_square(c), NULL, 0, false));
     loss = mica_scale(mica_add(loss, mica_sum(mica_square(b), NULL, 0, false)), 0.5f);
     mica_model *model = make_model(9);
     mica_program *program = NULL;
     OK(mica_program_create(model, &(mica_program_options){.loss = loss, .optimizer = o}, &program));
-    static float in[N], weights[N], bias[COLUMNS];
-    static reference rw[N], rb[COLUMNS];
+    static float in[N], weights[N], bias[COLUMNS], small[C];
+    static reference rw[N], rb[COLUMNS], rc[C];
     memset(rw, 0, sizeof rw);
     memset(rb, 0, sizeof rb);
+    memset(rc, 0, sizeof rc);
     for (int i = 0; i < N; i++)
         in[i] = (float)(i % 17) / 16;
     OK(mica_program_write(program, x, in, sizeof in));
     OK(mica_model_read(model, w, weights, N));
     OK(mica_model_read(model, b, bias, COLUMNS));
+    OK(mica_model_read(model, c, small, C));
+    for (int i = 0; i < C; i++)
+        rc[i].w = small[i];
     for (int i = 0; i < N; i++)
         rw[i].w = weights[i];
     for (int i = 0; i < COLUMNS; i++)
@@ -195,6 +205,8 @@ START_TEST(optimizers_match_the_double_reference) {
             squares += pow(in[i] * rw[i].w, 2);
         for (int i = 0; i < COLUMNS; i++)
             squares += pow(rb[i].w, 2);
+        for (int i = 0; i < C; i++)
+            squares += pow(rc[i].w, 2);
         if (o->clip_norm > 0 && sqrt(squares) > o->clip_norm)
             scale = o->clip_norm / sqrt(squares);
         OK(mica_program_run(program));
@@ -202,9 +214,11 @@ START_TEST(optimizers_match_the_double_reference) {
         OK(mica_program_gradient_norms(program, NULL, 0, &total));
         ck_assert_double_eq_tol(total, sqrt(squares), 1e-4 * sqrt(squares) + 1e-5);
         for (int i = 0; i < N; i++)
-            reference_step(&rw[i], o, in[i] * rw[i].w, step, scale, true);
+            reference_step(&rw[i], o, 1, in[i] * rw[i].w, step, scale, true);
         for (int i = 0; i < COLUMNS; i++)
-            reference_step(&rb[i], o, rb[i].w, step, scale, false);
+            reference_step(&rb[i], o, 0.5, rb[i].w, step, scale, false);
+        for (int i = 0; i < C; i++)
+            reference_step(&rc[i], o, 0.5, rc[i].w, step, scale, true);
     }
     OK(mica_model_read(model, w, weights, N));
     OK(mica_model_read(model, b, bias, COLUMNS));
@@ -215,6 +229,9 @@ START_TEST(optimizers_match_the_double_reference) {
             fabs(weights[i] - rw[i].w) < tolerance, "w[%d] is %g, not %g", i, weights[i], rw[i].w);
     for (int i = 0; i < COLUMNS; i++)
         ck_assert_double_eq_tol(bias[i], rb[i].w, tolerance);
+    OK(mica_model_read(model, c, small, C));
+    for (int i = 0; i < C; i++)
+        ck_assert_double_eq_tol(small[i], rc[i].w, tolerance);
     mica_program_destroy(&program);
     mica_model_destroy(&model);
 }
