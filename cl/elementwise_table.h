@@ -9,7 +9,7 @@
  * A comparison with NaN is false, so each SELECT is written such that NaN comes out: training must
  * find a NaN where it arose. The gradient rows take the incoming gradient as a and, where that
  * tells enough, the function's result as b, so that its argument need not be kept. Those of gelu,
- * silu, hard_swish, abs and the bounds take the argument. */
+ * erf, silu, hard_swish, abs and the bounds take the argument. */
 #ifndef MICA_ELEMENTWISE_TABLE_H
 #define MICA_ELEMENTWISE_TABLE_H
 
@@ -69,7 +69,16 @@
         AT_LEAST(LOG(a), NUM(-100.0f)) * -b +                                                      \
             AT_LEAST(LOG_REST(a), NUM(-100.0f)) * (b - NUM(1.0f)))                                 \
     ROW(45, binary_cross_entropy_grad, 3,                                                          \
-        a * (b - c) / AT_LEAST(b * (NUM(1.0f) - b), NUM(1e-12f)))
+        a * (b - c) / AT_LEAST(b * (NUM(1.0f) - b), NUM(1e-12f)))                                  \
+    ROW(46, erf, 1, /* near 0 by its series: exact where the difference of two would not be */     \
+        SELECT(ABS(a) < NUM(0.5f),                                                                 \
+            a * (NUM(1.12837917f) +                                                                \
+                    a * a * (NUM(-0.37612639f) +                                                   \
+                    a * a * (NUM(0.11283792f) +                                                    \
+                    a * a * (NUM(-0.02686617f) +                                                   \
+                    a * a * (NUM(0.00522398f) - a * a * NUM(0.00085483f)))))),                     \
+            NUM(2.0f) * NORMAL_CDF(a * NUM(1.41421356f)) - NUM(1.0f)))                             \
+    ROW(47, erf_grad, 2, a * NUM(2.82842712f) * NORMAL_DENSITY(b * NUM(1.41421356f)))
 
 /* A program reads registers 0 .. INPUTS-1, its inputs, and writes register INPUTS + s in step s. */
 #define MICA_ELEMENTWISE_INPUTS 6

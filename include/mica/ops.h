@@ -35,6 +35,7 @@ MICA_API mica_value *mica_leaky_relu(mica_value *a, float slope);     /* a < 0: 
 MICA_API mica_value *mica_elu(
     mica_value *a, float alpha);               /* a < 0: alpha * (exp(a) - 1); alpha >= 0 */
 MICA_API mica_value *mica_gelu(mica_value *a); /* a * Phi(a), by erf: Hendrycks and Gimpel, 2016 */
+MICA_API mica_value *mica_erf(mica_value *a);  /* 2 Phi(sqrt(2) a) - 1: the error function */
 MICA_API mica_value *mica_silu(mica_value *a); /* a * sigmoid(a) */
 MICA_API mica_value *mica_softplus(mica_value *a); /* log(1 + exp(a)), stable */
 MICA_API mica_value *mica_hard_sigmoid(mica_value *a, float slope, float offset);
@@ -210,9 +211,28 @@ MICA_API mica_value *mica_one_hot(mica_value *labels, int64_t classes);
 /* float32 (..., classes) -> int32 (...): the place of the largest, the first of equals (NaN counts
  * as largest). Not differentiable. */
 MICA_API mica_value *mica_argmax(mica_value *a);
+/* The k largest numbers of the last axis in descending order, of equals the first (NaN counts as
+ * largest): float32 (..., n) -> (..., k), and in *places, which may be NULL, their places, int32
+ * (..., k). k is at most n and 1024. Not differentiable. */
+MICA_API mica_value *mica_top_k(mica_value *a, int64_t k, mica_value **places);
+/* The same for rows that come in parts: the k largest of `best` and a part together. best (..., k)
+ * in descending order and ids (..., k) are what was found before, a (..., n) the part, whose
+ * numbers are called first, first + 1, ...; first (1). Of equals the lower id comes first.
+ * *merged_ids (..., k) go with the result. All float32: ids are whole numbers below 2^24. Not
+ * differentiable. */
+MICA_API mica_value *mica_top_k_merge(
+    mica_value *best, mica_value *ids, mica_value *a, mica_value *first, mica_value **merged_ids);
 /* The fraction of samples whose argmax of logits is the label (int32): a float32 scalar. Not
  * differentiable. */
 MICA_API mica_value *mica_accuracy(mica_value *logits, mica_value *labels);
+
+/* ---- sparse rows ---- */
+/* Compressed sparse rows made dense: y[r][column[i]] = value[i] for start[r] <= i < start[r + 1],
+ * else 0; value NULL stands for 1. start int32 (rows + 1), column int32 (n), value float32 (n) ->
+ * (rows, columns). What lies outside is passed over; of a column given twice the last counts. Not
+ * differentiable. */
+MICA_API mica_value *mica_csr_dense(
+    mica_value *start, mica_value *column, mica_value *value, int64_t columns);
 
 /* ---- regularization ---- */
 /* While training each element is kept with probability keep_prob in (0, 1] and divided by it, else

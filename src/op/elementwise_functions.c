@@ -93,6 +93,8 @@ static mica_value *derive(const mica_elementwise_step *step, int operand, mica_v
         return apply(ROW_elu_grad, g, y, NULL, k);
     case ROW_gelu:
         return binary(ROW_gelu_grad, g, a);
+    case ROW_erf:
+        return binary(ROW_erf_grad, g, a);
     case ROW_silu:
         return binary(ROW_silu_grad, g, a);
     case ROW_sigmoid:
@@ -244,6 +246,10 @@ mica_value *mica_elu(mica_value *a, float alpha) {
 
 mica_value *mica_gelu(mica_value *a) {
     return unary(ROW_gelu, a, 0);
+}
+
+mica_value *mica_erf(mica_value *a) {
+    return unary(ROW_erf, a, 0);
 }
 
 mica_value *mica_silu(mica_value *a) {
