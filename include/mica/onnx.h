@@ -1,4 +1,5 @@
-/* ONNX: a network that another framework wrote becomes part of a graph, to run or to train further.
+/* ONNX: a network that another framework wrote becomes part of a graph, to run or to train further;
+ * and a graph becomes a network that other frameworks read (mica_onnx_export).
  *
  *     mica_onnx_open(path, &file)
  *     mica_onnx_build(file, graph, &options, &network)    adds inputs, weights and operators
@@ -37,6 +38,19 @@ MICA_API const mica_stored_tensor *mica_onnx_get_input(const mica_onnx *file, si
 /* The newest version of the default operators that the file asks for. */
 MICA_API int64_t mica_onnx_opset(const mica_onnx *file);
 
+/* The operator of a node, in the file's order. NULL for an index out of range; lives as long as the
+ * open file. */
+MICA_API const char *mica_onnx_operator_name(const mica_onnx *file, size_t index);
+
+/* The tensors that the file stores (initializers), in its order. What get fills in lives as long as
+ * the open file; MICA_E_UNSUPPORTED: it is of strings or complex numbers. Those with a point are
+ * read as float32, integers and bool as int64. */
+MICA_API size_t mica_onnx_tensor_count(const mica_onnx *file);
+MICA_API mica_status mica_onnx_get_tensor(
+    const mica_onnx *file, size_t index, mica_stored_tensor *tensor);
+MICA_API mica_status mica_onnx_read_floats(const mica_onnx *file, size_t index, float *values);
+MICA_API mica_status mica_onnx_read_integers(const mica_onnx *file, size_t index, int64_t *values);
+
 /* What is known of an input before the network runs: its shape and, where one of the pointers is
  * set, its numbers (sizes, scales). An input with numbers is not written later. */
 typedef struct mica_onnx_given {
@@ -44,6 +58,7 @@ typedef struct mica_onnx_given {
     int rank;
     const int64_t *dim;
     const float *floats;     /* of a float32 input */
+    const double *reals;     /* of an input of another type with a point */
     const int64_t *integers; /* of an integer or bool input */
 } mica_onnx_given;
 
@@ -79,8 +94,9 @@ MICA_API mica_value *mica_onnx_input(const mica_onnx_network *network, size_t in
 /* An output of the network. */
 typedef struct mica_onnx_result {
     const char *name;
-    mica_value *value;       /* NULL where the numbers are integers that are known without a run: */
-    const int64_t *integers; /* of the shape below */
+    mica_value *value;       /* NULL where the numbers are known without a run and not float32: */
+    const int64_t *integers; /* of the shape below, */
+    const double *reals;     /* or these, where they are no integers */
     int rank;
     const int64_t *dim; /* in the value's order */
 } mica_onnx_result;
@@ -93,6 +109,25 @@ MICA_API mica_value *mica_onnx_find(const mica_onnx_network *network, const char
 
 /* Writes the file's weights into a model of the network's graph. */
 MICA_API mica_status mica_onnx_write(const mica_onnx_network *network, mica_model *model);
+
+/* ---- writing ---- */
+
+/* Zero means the default. */
+typedef struct mica_onnx_export_options {
+    const char *name;    /* of the network; NULL: "mica" */
+    bool channels_first; /* inputs and outputs of rank 4 are (batch, depth, height, width) in the
+                            file; otherwise as in the graph, (batch, height, width, depth) */
+} mica_onnx_export_options;
+
+/* Writes the part of a graph that computes the outputs as an ONNX model of opset 17: what a program
+ * that does not train computes. Inputs, outputs and weights keep their names; sizes are those of
+ * the graph, the batch too. Filters and the weights of recurrent networks are stored in ONNX's
+ * order. Initial states that a layer carries on by itself (mica_parameter_carry) are 0 in the file.
+ *
+ * MICA_E_UNSUPPORTED: the error has each node that ONNX cannot express, or that the weights are
+ * more than the 2 GiB of a file. options may be NULL. */
+MICA_API mica_status mica_onnx_export(mica_model *model, mica_value *const *outputs,
+    size_t n_outputs, const mica_onnx_export_options *options, const char *path);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FLOAT = 1, INT = 2, STRING = 3, TENSOR = 4, FLOATS = 6, INTS = 7 }; /* AttributeType */
+enum {
+    FLOAT = 1,
+    INT = 2,
+    STRING = 3,
+    TENSOR = 4,
+    FLOATS = 6,
+    INTS = 7,
+    STRINGS = 8
+}; /* AttributeType */
 
 mica_status mica_onnx_refuse(mica_onnx_call *call, const char *format, ...) {
     char text[512];
@@ -54,14 +62,26 @@ double mica_onnx_float(mica_onnx_call *call, const char *name, double otherwise)
     return attribute ? attribute->f : otherwise;
 }
 
+static const char *text_of(mica_onnx_call *call, const ProtobufCBinaryData *bytes) {
+    char *text = mica_onnx_scratch(call, bytes->len + 1, 1);
+    if (text && bytes->len)
+        memcpy(text, bytes->data, bytes->len);
+    return text ? text : "";
+}
+
 const char *mica_onnx_text(mica_onnx_call *call, const char *name, const char *otherwise) {
     const mica_onnx_pb_attribute *attribute = find(call, name, STRING);
-    if (!attribute)
-        return otherwise;
-    char *text = mica_onnx_scratch(call, attribute->s.len + 1, 1);
-    if (text && attribute->s.len)
-        memcpy(text, attribute->s.data, attribute->s.len);
-    return text ? text : "";
+    return attribute ? text_of(call, &attribute->s) : otherwise;
+}
+
+const char *const *mica_onnx_texts(mica_onnx_call *call, const char *name, int64_t *count) {
+    const mica_onnx_pb_attribute *attribute = find(call, name, STRINGS);
+    *count = attribute ? (int64_t)attribute->n_strings : 0;
+    const char **texts =
+        *count ? mica_onnx_scratch(call, attribute->n_strings, sizeof *texts) : NULL;
+    for (int64_t i = 0; texts && i < *count; i++)
+        texts[i] = text_of(call, &attribute->strings[i]);
+    return texts;
 }
 
 const int64_t *mica_onnx_ints(mica_onnx_call *call, const char *name, int64_t *count) {

@@ -13,8 +13,9 @@
 static const mica_onnx_operator *operator_find(const mica_onnx_pb_node *node) {
     static const mica_onnx_operator *const tables[] = {mica_onnx_image_operators,
         mica_onnx_resize_operators, mica_onnx_norm_operators, mica_onnx_math_operators,
-        mica_onnx_matrix_operators, mica_onnx_reduce_operators, mica_onnx_shape_operators,
-        mica_onnx_take_operators, mica_onnx_host_operators};
+        mica_onnx_matrix_operators, mica_onnx_recurrent_operators, mica_onnx_reduce_operators,
+        mica_onnx_shape_operators, mica_onnx_take_operators, mica_onnx_pick_operators,
+        mica_onnx_host_operators};
     if (node->domain && *node->domain && strcmp(node->domain, "ai.onnx"))
         return NULL;
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
@@ -91,11 +92,14 @@ static mica_status input_shape(const mica_onnx_build_state *build, const mica_st
 
 static mica_status given_keep(
     mica_onnx_build_state *build, const mica_onnx_given *given, mica_onnx_value *value) {
-    bool real = mica_onnx_type_real(value->type);
-    if (real != (given->floats != NULL))
+    bool real = mica_onnx_type_real(value->type), single = value->type == MICA_ONNX_FLOAT;
+    if (single ? !given->floats : real ? !given->reals : !given->integers)
         return mica_fail(MICA_E_INVALID,
             "the numbers given for the input \"%.100s\" must be %s, since it is %s", given->name,
-            real ? "floats" : "integers", mica_onnx_type_name(value->type));
+            single ? "floats"
+            : real ? "reals"
+                   : "integers",
+            mica_onnx_type_name(value->type));
     size_t count = (size_t)mica_onnx_value_count(value);
     mica_onnx_network *network = build->network;
     void **blocks =
@@ -110,7 +114,7 @@ static mica_status given_keep(
     *(real ? (void **)&value->real : (void **)&value->whole) = numbers;
     for (size_t i = 0; i < count; i++)
         if (real)
-            value->real[i] = given->floats[i];
+            value->real[i] = single ? (double)given->floats[i] : given->reals[i];
         else
             value->whole[i] = given->integers[i];
     return MICA_OK;
@@ -123,7 +127,7 @@ static mica_status input_make(mica_onnx_build_state *build, size_t index) {
     mica_onnx_value *value = &build->values[mica_onnx_symbol_find(file, input->name)];
     value->type = file->input_types[index];
     MICA_TRY(input_shape(build, input, given, value));
-    if (given && (given->floats || given->integers))
+    if (given && (given->floats || given->reals || given->integers))
         return given_keep(build, given, value);
     if (value->rank > MICA_MAX_RANK || mica_onnx_value_count(value) < 1)
         return mica_fail(MICA_E_UNSUPPORTED,
@@ -288,10 +292,13 @@ static mica_status output_make(mica_onnx_build_state *build, size_t index) {
     if (!dim)
         return call.status;
     bool last = build->options.channels_last && value->rank == 4;
-    if (value->state == MICA_ONNX_KNOWN && mica_onnx_type_whole(value->type)) {
+    if (value->state == MICA_ONNX_KNOWN && value->type != MICA_ONNX_FLOAT) {
         last = false;
-        MICA_TRY(mica_onnx_know(&call, value));
+        if (mica_onnx_know(&call, value) == MICA_E_UNSUPPORTED)
+            return refusal_add(build->file, NULL, mica_last_error());
+        MICA_TRY(call.status);
         result->integers = value->whole;
+        result->reals = value->real;
     } else {
         result->value = last ? mica_onnx_last(&call, value) : mica_onnx_plain(&call, value);
         if (call.status == MICA_E_UNSUPPORTED)

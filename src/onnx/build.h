@@ -26,11 +26,13 @@ typedef enum mica_onnx_state {
     MICA_ONNX_LIVE
 } mica_onnx_state;
 
-/* How a stored tensor became a source of the graph: `dim` is its shape before dimension i of the
- * source was made of dimension order[i]. */
+/* How a stored tensor becomes a source of the graph: it is read in the shape `dim`, element i along
+ * `axis` is its element places[i], and dimension i of the source is dimension order[i] of that. */
 typedef struct mica_onnx_arrangement {
     int rank;
     int64_t dim[MICA_MAX_RANK];
+    int axis;
+    const int64_t *places; /* a permutation; lives for ever; NULL: as they are */
     int order[MICA_MAX_RANK];
 } mica_onnx_arrangement;
 
@@ -85,8 +87,8 @@ struct mica_onnx_operator {
 /* Tables that end with a name of NULL. */
 extern const mica_onnx_operator mica_onnx_image_operators[], mica_onnx_resize_operators[],
     mica_onnx_norm_operators[], mica_onnx_math_operators[], mica_onnx_matrix_operators[],
-    mica_onnx_reduce_operators[], mica_onnx_shape_operators[], mica_onnx_take_operators[],
-    mica_onnx_host_operators[];
+    mica_onnx_recurrent_operators[], mica_onnx_reduce_operators[], mica_onnx_shape_operators[],
+    mica_onnx_take_operators[], mica_onnx_pick_operators[], mica_onnx_host_operators[];
 
 /* ---- inputs and results (values.c) ---- */
 
@@ -116,6 +118,8 @@ void mica_onnx_order(int rank, bool to_last, int *order);
 /* The value reshaped to `dim`, then transposed: a stored tensor is arranged once, at load. */
 mica_value *mica_onnx_arranged(
     mica_onnx_call *call, mica_onnx_value *value, int rank, const int64_t *dim, const int *order);
+mica_value *mica_onnx_arranged_as(
+    mica_onnx_call *call, mica_onnx_value *value, const mica_onnx_arrangement *wanted);
 
 /* Transposition and reshaping, left out where they change nothing. */
 mica_value *mica_onnx_transposed(mica_value *value, const int *order);
@@ -160,6 +164,7 @@ double mica_onnx_float(mica_onnx_call *call, const char *name, double otherwise)
 bool mica_onnx_has(mica_onnx_call *call, const char *name);
 /* NULL where it is absent; lives as long as the build. */
 const char *mica_onnx_text(mica_onnx_call *call, const char *name, const char *otherwise);
+const char *const *mica_onnx_texts(mica_onnx_call *call, const char *name, int64_t *count);
 const int64_t *mica_onnx_ints(mica_onnx_call *call, const char *name, int64_t *count);
 const float *mica_onnx_floats(mica_onnx_call *call, const char *name, int64_t *count);
 const mica_onnx_pb_tensor *mica_onnx_tensor_attribute(mica_onnx_call *call, const char *name);

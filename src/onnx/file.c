@@ -387,3 +387,61 @@ int64_t mica_onnx_opset(const mica_onnx *file) {
 const char *mica_onnx_refusal(const mica_onnx *file, size_t index) {
     return index < file->n_refusals ? file->refusals[index] : NULL;
 }
+
+/* ---- what is in a file ---- */
+
+const char *mica_onnx_operator_name(const mica_onnx *file, size_t index) {
+    return index < file->n_nodes ? file->nodes[index].proto->op_type : NULL;
+}
+
+size_t mica_onnx_tensor_count(const mica_onnx *file) {
+    return file->n_tensors;
+}
+
+/* NULL (the last error set): out of range. */
+static const mica_onnx_tensor *tensor_of(const mica_onnx *file, size_t index) {
+    if (index < file->n_tensors)
+        return &file->tensors[index];
+    mica_fail(MICA_E_INVALID, "tensor %zu of %zu is out of range", index, file->n_tensors);
+    return NULL;
+}
+
+mica_status mica_onnx_get_tensor(const mica_onnx *file, size_t index, mica_stored_tensor *out) {
+    const mica_onnx_tensor *tensor = tensor_of(file, index);
+    mica_stored_type type;
+    if (!tensor)
+        return MICA_E_INVALID;
+    if (!mica_onnx_type_stored(tensor->type, &type))
+        return mica_fail(MICA_E_UNSUPPORTED, "tensor \"%.100s\" is %s", tensor->proto->name,
+            mica_onnx_type_name(tensor->type));
+    *out = (mica_stored_tensor){tensor->proto->name, type, tensor->rank, tensor->dim};
+    return MICA_OK;
+}
+
+mica_status mica_onnx_read_floats(const mica_onnx *file, size_t index, float *values) {
+    const mica_onnx_tensor *tensor = tensor_of(file, index);
+    if (!tensor)
+        return MICA_E_INVALID;
+    if (tensor->type == MICA_ONNX_FLOAT)
+        return mica_onnx_tensor_floats(file->folder, tensor, values);
+    if (!mica_onnx_type_real(tensor->type))
+        return mica_fail(MICA_E_INVALID, "tensor \"%.100s\" is %s", tensor->proto->name,
+            mica_onnx_type_name(tensor->type));
+    double *reals = mica_alloc((size_t)tensor->count, sizeof *reals);
+    mica_status status =
+        reals ? mica_onnx_tensor_reals(file->folder, tensor, reals) : MICA_E_MEMORY;
+    for (int64_t i = 0; i < tensor->count && status == MICA_OK; i++)
+        values[i] = (float)reals[i];
+    free(reals);
+    return status;
+}
+
+mica_status mica_onnx_read_integers(const mica_onnx *file, size_t index, int64_t *values) {
+    const mica_onnx_tensor *tensor = tensor_of(file, index);
+    if (!tensor)
+        return MICA_E_INVALID;
+    if (!mica_onnx_type_whole(tensor->type))
+        return mica_fail(MICA_E_INVALID, "tensor \"%.100s\" is %s", tensor->proto->name,
+            mica_onnx_type_name(tensor->type));
+    return mica_onnx_tensor_wholes(file->folder, tensor, values);
+}

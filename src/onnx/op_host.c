@@ -180,18 +180,6 @@ static bool not(int64_t a, int64_t b, int64_t *y) {
     *y = !a;
     return true;
 }
-static double round_down(double a, double b) {
-    (void)b;
-    return floor(a);
-}
-static double round_up(double a, double b) {
-    (void)b;
-    return ceil(a);
-}
-static double round_even(double a, double b) {
-    (void)b;
-    return nearbyint(a);
-}
 static double sign_real(double a, double b) {
     (void)b;
     return (a > 0) - (a < 0);
@@ -201,6 +189,27 @@ static bool sign_whole(int64_t a, int64_t b, int64_t *y) {
     *y = (a > 0) - (a < 0);
     return true;
 }
+
+/* Functions of one number as tables have them. */
+#define REAL(name, function)                                                                       \
+    static double real_##name(double a, double b) {                                                \
+        (void)b;                                                                                   \
+        return function(a);                                                                        \
+    }
+REAL(floor, floor)
+REAL(ceil, ceil)
+REAL(round, nearbyint)
+REAL(sin, sin)
+REAL(cos, cos)
+REAL(tan, tan)
+REAL(asin, asin)
+REAL(acos, acos)
+REAL(atan, atan)
+REAL(sinh, sinh)
+REAL(cosh, cosh)
+REAL(asinh, asinh)
+REAL(acosh, acosh)
+REAL(atanh, atanh)
 
 /* The sign of the dividend with `fmod`, that of the divisor without. */
 static bool remainder_c(int64_t a, int64_t b, int64_t *y) {
@@ -260,10 +269,21 @@ const mica_onnx_operator mica_onnx_host_operators[] = {
     {"Or", FOLD, .whole = either, .test = true, .least_in = 2},
     {"Xor", FOLD, .whole = one_only, .test = true, .least_in = 2},
     {"Not", FOLD, .whole = not, .test = true, .least_in = 1, .since = 1},
-    {"Floor", FOLD, .real = round_down, .least_in = 1},
-    {"Ceil", FOLD, .real = round_up, .least_in = 1},
-    {"Round", FOLD, .real = round_even, .least_in = 1, .since = 11},
+    {"Floor", FOLD, .real = real_floor, .least_in = 1},
+    {"Ceil", FOLD, .real = real_ceil, .least_in = 1},
+    {"Round", FOLD, .real = real_round, .least_in = 1, .since = 11},
     {"Sign", FOLD, .real = sign_real, .whole = sign_whole, .least_in = 1, .since = 9},
+    {"Sin", FOLD, .real = real_sin, .least_in = 1},
+    {"Cos", FOLD, .real = real_cos, .least_in = 1},
+    {"Tan", FOLD, .real = real_tan, .least_in = 1},
+    {"Asin", FOLD, .real = real_asin, .least_in = 1},
+    {"Acos", FOLD, .real = real_acos, .least_in = 1},
+    {"Atan", FOLD, .real = real_atan, .least_in = 1},
+    {"Sinh", FOLD, .real = real_sinh, .least_in = 1},
+    {"Cosh", FOLD, .real = real_cosh, .least_in = 1},
+    {"Asinh", FOLD, .real = real_asinh, .least_in = 1},
+    {"Acosh", FOLD, .real = real_acosh, .least_in = 1},
+    {"Atanh", FOLD, .real = real_atanh, .least_in = 1},
     {"Mod", .fold = fold_mod, .least_in = 2, .since = 10},
     {"Where", .fold = fold_where, .least_in = 3, .since = 9},
     {0},

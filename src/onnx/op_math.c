@@ -288,6 +288,10 @@ static double real_log(double a, double b) {
     (void)b;
     return log(a);
 }
+static double real_erf(double a, double b) {
+    (void)b;
+    return erf(a);
+}
 static double real_reciprocal(double a, double b) {
     (void)b;
     return 1 / a;
@@ -357,6 +361,7 @@ const mica_onnx_operator mica_onnx_math_operators[] = {
     {"Sqrt", mica_onnx_unary, FOLD, .unary = mica_sqrt, .real = real_sqrt, .least_in = 1},
     {"Exp", mica_onnx_unary, FOLD, .unary = mica_exp, .real = real_exp, .least_in = 1},
     {"Log", mica_onnx_unary, FOLD, .unary = mica_log, .real = real_log, .least_in = 1},
+    {"Erf", mica_onnx_unary, FOLD, .unary = mica_erf, .real = real_erf, .least_in = 1, .since = 9},
     {"Reciprocal", mica_onnx_unary, FOLD, .unary = reciprocal, .real = real_reciprocal,
         .least_in = 1},
     {"Relu", mica_onnx_unary, .unary = mica_relu, .least_in = 1},

@@ -351,11 +351,28 @@ static mica_status fold_one_hot(mica_onnx_call *call) {
     return call->status;
 }
 
+/* Of classes that the network computes or takes, from 0 on: zeros and a one. */
+static mica_status one_hot(mica_onnx_call *call) {
+    mica_onnx_value *indices = mica_onnx_in(call, 0), *values = mica_onnx_in(call, 2);
+    int64_t depth = (int64_t)mica_onnx_number(call, mica_onnx_in(call, 1), 0);
+    int64_t axis = mica_onnx_int(call, "axis", -1);
+    mica_value *ids = mica_onnx_plain(call, indices);
+    if (call->status != MICA_OK || mica_onnx_know(call, values) != MICA_OK)
+        return call->status;
+    bool simple = indices->type != MICA_ONNX_FLOAT && values->type == MICA_ONNX_FLOAT &&
+                  mica_onnx_value_count(values) == 2 && values->real[0] == 0 &&
+                  values->real[1] == 1 && (axis == -1 || axis == indices->rank);
+    if (!simple || depth < 1 || depth > INT32_MAX || indices->rank >= MICA_MAX_RANK)
+        return mica_onnx_refuse(call,
+            "of numbers that are not known: integers as rows of floats, zeros and a one, are there");
+    return mica_onnx_give(call, 0, mica_one_hot(ids, depth));
+}
+
 const mica_onnx_operator mica_onnx_take_operators[] = {
     {"Gather", gather, fold_gather, .least_in = 2},
     {"Slice", slice, fold_slice, .least_in = 1},
     {"Split", split, .least_in = 1},
     {"Concat", concat, fold_concat, .least_in = 1},
-    {"OneHot", NULL, fold_one_hot, .least_in = 3, .since = 9},
+    {"OneHot", one_hot, fold_one_hot, .least_in = 3, .since = 9},
     {0},
 };

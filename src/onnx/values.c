@@ -100,18 +100,26 @@ void mica_onnx_order(int rank, bool to_last, int *order) {
             to_last ? i : mica_onnx_place(rank, i, true);
 }
 
+/* The place that element i along dimension `axis` is read from. */
+static int64_t place_in(const mica_onnx_arrangement *a, int axis, int64_t i) {
+    return a->places && axis == a->axis ? a->places[i] : i;
+}
+
 void mica_onnx_arrange(const mica_onnx_arrangement *a, const float *from, float *to) {
-    int64_t step[MICA_ONNX_MAX_RANK], place[MICA_MAX_RANK] = {0};
+    int64_t step[MICA_MAX_RANK], place[MICA_MAX_RANK] = {0};
     mica_onnx_steps(a->rank, a->dim, step);
     int64_t count = mica_onnx_count(a->rank, a->dim), at = 0;
+    for (int i = 0; i < a->rank; i++)
+        at += step[i] * place_in(a, i, 0);
     for (int64_t n = 0; n < count; n++) {
         to[n] = from[at];
         for (int i = a->rank; i-- > 0;) {
-            at += step[a->order[i]];
-            if (++place[i] < a->dim[a->order[i]])
+            const int axis = a->order[i];
+            const int64_t last = place[i]++;
+            place[i] %= a->dim[axis];
+            at += step[axis] * (place_in(a, axis, place[i]) - place_in(a, axis, last));
+            if (place[i])
                 break;
-            at -= step[a->order[i]] * place[i];
-            place[i] = 0;
         }
     }
 }
@@ -199,19 +207,42 @@ mica_value *mica_onnx_constant(
 }
 
 static bool same_arrangement(const mica_onnx_arrangement *a, const mica_onnx_arrangement *b) {
-    bool same = a->rank == b->rank;
+    bool same = a->rank == b->rank && a->places == b->places && (!a->places || a->axis == b->axis);
     for (int i = 0; i < a->rank && same; i++)
         same = a->dim[i] == b->dim[i] && a->order[i] == b->order[i];
     return same;
 }
 
 /* ONNX's order of a known value that is a source in another arrangement. */
-static mica_value *source_undo(const mica_onnx_value *value) {
+static mica_value *source_undo(mica_onnx_call *call, const mica_onnx_value *value) {
     const mica_onnx_arrangement *a = &value->arrangement;
     int back[MICA_MAX_RANK];
     for (int i = 0; i < a->rank; i++)
         back[a->order[i]] = i;
-    return mica_onnx_shaped(mica_onnx_transposed(value->source, back), value->rank, value->dim);
+    mica_value *made = mica_onnx_transposed(value->source, back);
+    if (made && a->places) {
+        const int64_t count = a->dim[a->axis];
+        int64_t *undo = mica_onnx_scratch(call, (size_t)count, sizeof *undo);
+        for (int64_t i = 0; undo && i < count; i++)
+            undo[a->places[i]] = i;
+        made = undo ? mica_onnx_take(call, made, a->axis, undo, count) : NULL;
+    }
+    return mica_onnx_shaped(made, value->rank, value->dim);
+}
+
+mica_value *mica_onnx_arranged_as(
+    mica_onnx_call *call, mica_onnx_value *value, const mica_onnx_arrangement *wanted) {
+    if (value->state == MICA_ONNX_KNOWN && !value->source) {
+        value->source = source_make(call, value, wanted);
+        value->arrangement = *wanted;
+        return value->source;
+    }
+    if (value->source && same_arrangement(&value->arrangement, wanted))
+        return value->source;
+    mica_value *made = mica_onnx_shaped(mica_onnx_plain(call, value), wanted->rank, wanted->dim);
+    if (made && wanted->places)
+        made = mica_onnx_take(call, made, wanted->axis, wanted->places, wanted->dim[wanted->axis]);
+    return made ? mica_onnx_transposed(made, wanted->order) : NULL;
 }
 
 mica_value *mica_onnx_arranged(
@@ -227,14 +258,7 @@ mica_value *mica_onnx_arranged(
     mica_onnx_arrangement wanted = {.rank = rank};
     memcpy(wanted.dim, dim, (size_t)rank * sizeof *dim);
     memcpy(wanted.order, order, (size_t)rank * sizeof *order);
-    if (value->state == MICA_ONNX_KNOWN && !value->source) {
-        value->source = source_make(call, value, &wanted);
-        value->arrangement = wanted;
-        return value->source;
-    }
-    if (value->source && same_arrangement(&value->arrangement, &wanted))
-        return value->source;
-    return mica_onnx_transposed(mica_onnx_shaped(mica_onnx_plain(call, value), rank, dim), order);
+    return mica_onnx_arranged_as(call, value, &wanted);
 }
 
 mica_value *mica_onnx_plain(mica_onnx_call *call, mica_onnx_value *value) {
@@ -246,7 +270,7 @@ mica_value *mica_onnx_plain(mica_onnx_call *call, mica_onnx_value *value) {
         mica_onnx_order(value->rank, false, order);
         value->plain = mica_onnx_transposed(value->last, order);
     } else if (value->source) {
-        value->plain = source_undo(value);
+        value->plain = source_undo(call, value);
     } else {
         value->plain = mica_onnx_arranged(call, value, value->rank, value->dim, as_it_is);
     }

@@ -11,6 +11,7 @@
  *         running statistics: dx = gamma * inverse * dy
  * Running statistics follow those of the batch by mica_parameter_track. */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/columns.h"
 #include "op/elementwise.h"
 #include "op/normal_sums.h"
@@ -18,13 +19,6 @@
 #include <math.h>
 #include <mica/ops.h>
 #include <stdio.h>
-
-typedef struct batch_norm_attrs {
-    float epsilon;
-    bool frozen;
-    int act; /* row of the elementwise table, -1: none */
-    float act_k;
-} batch_norm_attrs;
 
 /* ---- infer ---- */
 
@@ -58,7 +52,7 @@ static const mica_op op_batch_norm_grad;
 
 /* m and inverse are given no gradients: dx has their part. */
 static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
-    const batch_norm_attrs *attrs = node->attrs;
+    const mica_batch_norm_attrs *attrs = node->attrs;
     mica_value *x = node->in[0], *mean = node->in[1], *inverse = node->in[2], *gamma = node->in[3];
     mica_value *dgamma = NULL, *dbeta = NULL;
     if (needs[3] || needs[4] || !attrs->frozen) {
@@ -90,7 +84,7 @@ static mica_status launch(
 }
 
 static mica_status plan_running(const mica_node *node, mica_plan *plan) {
-    const batch_norm_attrs *attrs = node->attrs;
+    const mica_batch_norm_attrs *attrs = node->attrs;
     uint32_t channels = (uint32_t)node->in[0]->shape.dim[0];
     batch_norm_params params = {.columns = {.channels = channels}, .epsilon = attrs->epsilon};
     mica_plan_launch_desc desc = {.kernel.entry = "batch_norm_running",
@@ -102,7 +96,7 @@ static mica_status plan_running(const mica_node *node, mica_plan *plan) {
 }
 
 static mica_status plan_stats(const mica_node *node, mica_plan *plan) {
-    const batch_norm_attrs *attrs = node->attrs;
+    const mica_batch_norm_attrs *attrs = node->attrs;
     if (attrs->frozen || !mica_plan_training(plan))
         return plan_running(node, plan);
     const mica_value *x = node->in[2];
@@ -123,7 +117,7 @@ static mica_status plan_stats(const mica_node *node, mica_plan *plan) {
 }
 
 static mica_status plan(const mica_node *node, mica_plan *plan) {
-    const batch_norm_attrs *attrs = node->attrs;
+    const mica_batch_norm_attrs *attrs = node->attrs;
     batch_norm_params params = {.act_k = attrs->act_k};
     mica_plan_launch_desc desc = {.kernel.entry = "batch_norm_fwd", .n_slots = 6};
     for (int i = 0; i < 5; i++)
@@ -157,14 +151,14 @@ static uint32_t in_place_grad(const mica_node *node) {
 }
 
 static mica_node *absorb(const mica_node *node, const mica_node *consumer, int at) {
-    batch_norm_attrs attrs = *(const batch_norm_attrs *)node->attrs;
+    mica_batch_norm_attrs attrs = *(const mica_batch_norm_attrs *)node->attrs;
     if (attrs.act >= 0 || (attrs.act = mica_elementwise_unary_row(consumer, at, &attrs.act_k)) < 0)
         return NULL;
     return mica_node_fused(node->op, &attrs, node->in, node->n_in, consumer);
 }
 
 static const char *describe(const mica_node *node, char *text, size_t size) {
-    int act = ((const batch_norm_attrs *)node->attrs)->act;
+    int act = ((const mica_batch_norm_attrs *)node->attrs)->act;
     snprintf(text, size, "batch_norm%s%s", act < 0 ? "" : "+",
         act < 0 ? "" : mica_elementwise_row_name(act));
     return text;
@@ -174,7 +168,7 @@ static const char *describe(const mica_node *node, char *text, size_t size) {
 
 static const mica_op op_batch_norm_stats = {
     .name = "batch_norm_stats",
-    .attrs_size = sizeof(batch_norm_attrs),
+    .attrs_size = sizeof(mica_batch_norm_attrs),
     .n_out = 3,
     .infer = infer_stats,
     .plan = plan_stats,
@@ -182,7 +176,7 @@ static const mica_op op_batch_norm_stats = {
 
 static const mica_op op_batch_norm = {
     .name = "batch_norm",
-    .attrs_size = sizeof(batch_norm_attrs),
+    .attrs_size = sizeof(mica_batch_norm_attrs),
     .infer = infer,
     .grad = grad,
     .plan = plan,
@@ -193,13 +187,13 @@ static const mica_op op_batch_norm = {
 
 static const mica_op op_batch_norm_grad = {
     .name = "batch_norm_grad",
-    .attrs_size = sizeof(batch_norm_attrs),
+    .attrs_size = sizeof(mica_batch_norm_attrs),
     .infer = infer,
     .plan = plan_grad,
     .in_place = in_place_grad,
 };
 
-static mica_status check(mica_value *const in[5], const batch_norm_attrs *attrs) {
+static mica_status check(mica_value *const in[5], const mica_batch_norm_attrs *attrs) {
     static const char *const names[] = {"x", "gamma", "beta", "mean", "variance"};
     char text[96];
     const mica_value *x = in[0];
@@ -226,7 +220,7 @@ mica_value *mica_batch_norm(mica_value *x, mica_value *gamma, mica_value *beta, 
     if (!options)
         options = &defaults;
     mica_graph *graph = mica_value_graph(x);
-    batch_norm_attrs attrs = {.epsilon = options->epsilon == 0 ? 1e-5f : options->epsilon,
+    mica_batch_norm_attrs attrs = {.epsilon = options->epsilon == 0 ? 1e-5f : options->epsilon,
         .frozen = options->frozen,
         .act = -1};
     mica_status status = check(in, &attrs);

@@ -106,6 +106,7 @@ const mica_op mica_op_broadcast = {
     .grad = broadcast_grad,
     .plan = mica_elementwise_plan,
     .absorb = mica_elementwise_absorb,
+    .is_free = true,
 };
 
 /* What is too intricate for one mica_stretch is stretched in two steps, its innermost part first.

@@ -3,13 +3,10 @@
  *     values (..., n_i, ...) -> y (..., sum_i n_i, ...)
  *     dvalue_i = the slice of dy that value_i became */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/strided.h"
 
 #include <mica/ops.h>
-
-typedef struct concat_attrs {
-    int axis;
-} concat_attrs;
 
 static mica_status check_value(const mica_node *node, int i, int axis) {
     const mica_value *first = node->in[0], *value = node->in[i];
@@ -28,7 +25,7 @@ static mica_status check_value(const mica_node *node, int i, int axis) {
 }
 
 static mica_status concat_infer(mica_node *node) {
-    concat_attrs *attrs = node->attrs;
+    mica_concat_attrs *attrs = node->attrs;
     mica_shape shape = node->in[0]->shape;
     MICA_TRY(mica_axis_check(attrs->axis, shape.rank, &attrs->axis));
     for (int i = 1; i < node->n_in; i++) {
@@ -42,7 +39,7 @@ static mica_status concat_infer(mica_node *node) {
 
 static void concat_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
-    const int axis = ((const concat_attrs *)node->attrs)->axis;
+    const int axis = ((const mica_concat_attrs *)node->attrs)->axis;
     int64_t begin[MICA_MAX_RANK] = {0};
     for (int i = 0; i < node->n_in; i++) {
         if (needs[i])
@@ -57,7 +54,7 @@ static bool concat_passes(const mica_node *node, bool training) {
 }
 
 static mica_status concat_plan(const mica_node *node, mica_plan *plan) {
-    const int axis = ((const concat_attrs *)node->attrs)->axis;
+    const int axis = ((const mica_concat_attrs *)node->attrs)->axis;
     mica_strided box = {.rank = node->out[0]->shape.rank};
     mica_strides(node->out[0]->shape, box.to);
     for (int i = 0; i < node->n_in; i++) {
@@ -73,7 +70,7 @@ static mica_status concat_plan(const mica_node *node, mica_plan *plan) {
 
 static const mica_op op_concat = {
     .name = "concat",
-    .attrs_size = sizeof(concat_attrs),
+    .attrs_size = sizeof(mica_concat_attrs),
     .infer = concat_infer,
     .grad = concat_grad,
     .plan = concat_plan,
@@ -85,5 +82,5 @@ mica_value *mica_concat(mica_value *const *values, int count, int axis) {
         mica_fail(MICA_E_INVALID, "concat: needs at least one value, but count is %d", count);
         return NULL;
     }
-    return mica_node_build(&op_concat, &(concat_attrs){.axis = axis}, values, count);
+    return mica_node_build(&op_concat, &(mica_concat_attrs){.axis = axis}, values, count);
 }

@@ -11,7 +11,8 @@
 /* As in cl/conv2d_winograd.cl. */
 typedef struct winograd_params {
     uint32_t batch;
-    uint32_t from_h, from_w, from_c, to_h, to_w, to_c;
+    uint32_t from_h, from_w, from_c, to_h, to_w, to_c; /* channels of a group */
+    uint32_t groups;
     int32_t pad_top, pad_left;
     uint32_t tiles_down, tiles_across;
     uint32_t tiles, cols, depth;
@@ -67,22 +68,24 @@ static bool set_blocks(
         return false;
     p->cols = even_block(p->to_c, (local - source) / column / nr * nr, nr);
     const uint64_t blocks = (tiles + p->tiles - 1) / p->tiles;
-    while (p->cols > nr && blocks * ceil_div(p->to_c, p->cols) < groups_per_core * cores)
+    while (
+        p->cols > nr && blocks * ceil_div(p->to_c, p->cols) * p->groups < groups_per_core * cores)
         p->cols = round_up(p->cols / 2, nr);
     return true;
 }
 
 static bool is_suitable(const mica_conv2d_shape *s, uint32_t vw) {
     return s->filter_h == 3 && s->filter_w == 3 && s->stride_h == 1 && s->stride_w == 1 &&
-           s->dilation_h == 1 && s->dilation_w == 1 && s->groups == 1 &&
-           (uint32_t)s->in_c >= vw / 2 && (uint32_t)s->out_c >= vw / 2;
+           s->dilation_h == 1 && s->dilation_w == 1 && (uint32_t)(s->in_c / s->groups) >= vw / 2 &&
+           (uint32_t)(s->out_c / s->groups) >= vw / 2;
 }
 
 static winograd_params params_of(const mica_conv2d_attrs *attrs) {
     const mica_conv2d_shape *s = &attrs->shape;
-    winograd_params p = {.batch = (uint32_t)s->batch, .act_k = attrs->act_k};
-    uint32_t in[3] = {(uint32_t)s->in_h, (uint32_t)s->in_w, (uint32_t)s->in_c};
-    uint32_t out[3] = {(uint32_t)s->out_h, (uint32_t)s->out_w, (uint32_t)s->out_c};
+    winograd_params p = {
+        .batch = (uint32_t)s->batch, .groups = (uint32_t)s->groups, .act_k = attrs->act_k};
+    uint32_t in[3] = {(uint32_t)s->in_h, (uint32_t)s->in_w, (uint32_t)(s->in_c / s->groups)};
+    uint32_t out[3] = {(uint32_t)s->out_h, (uint32_t)s->out_w, (uint32_t)(s->out_c / s->groups)};
     const bool data = attrs->pass == MICA_CONV2D_DATA;
     const uint32_t *from = data ? out : in, *to = data ? in : out;
     p.from_h = from[0], p.from_w = from[1], p.from_c = from[2];
@@ -108,18 +111,19 @@ static bool describe(
     *p = params_of(attrs);
     if (count_tiles(p) > INT32_MAX || !set_blocks(p, floats, vw, nr, mr, t->compute_units))
         return false;
-    w->turned = (uint64_t)round_up(p->to_c, nr) * POSITIONS * p->from_c;
+    w->turned = (uint64_t)p->groups * round_up(p->to_c, nr) * POSITIONS * p->from_c;
     mica_plan_launch_desc *filter = &w->launches[0], *product = &w->launches[1];
     *filter = (mica_plan_launch_desc){
         .kernel = {.source = "conv2d_winograd", .entry = "conv2d_winograd_filter"},
         .n_slots = 2,
         .slots = {MICA_SLOT(node->in[1]), MICA_SCRATCH(0)},
-        .groups = {ceil_div(p->from_c, FILTER_ROWS), ceil_div(p->to_c, nr), 1}};
+        .groups = {ceil_div(p->from_c, FILTER_ROWS), ceil_div(p->to_c, nr), p->groups}};
     *product =
         (mica_plan_launch_desc){.kernel = {.source = "conv2d_winograd", .entry = "conv2d_winograd"},
             .n_slots = 4,
             .slots = {direct->slots[0], MICA_SCRATCH(0), direct->slots[2], direct->slots[3]},
-            .groups = {ceil_div(p->to_c, p->cols), ceil_div((uint32_t)count_tiles(p), p->tiles), 1},
+            .groups = {ceil_div(p->to_c, p->cols), ceil_div((uint32_t)count_tiles(p), p->tiles),
+                p->groups},
             .flops = direct->flops};
     for (int i = 0; i < LAUNCHES; i++) {
         mica_plan_launch_desc *l = &w->launches[i];
@@ -128,8 +132,9 @@ static bool describe(
         mica_constant_set(&l->kernel, "VW", (int32_t)vw);
         mica_constant_set(&l->kernel, "MR", (int32_t)mr);
         mica_constant_set(&l->kernel, "NV", 2);
-        if (l->groups[0] > t->max_groups[0] || l->groups[1] > t->max_groups[1])
-            return false;
+        for (int dim = 0; dim < 3; dim++)
+            if (l->groups[dim] > t->max_groups[dim])
+                return false;
     }
     mica_constant_set(&filter->kernel, "DATA", attrs->pass == MICA_CONV2D_DATA);
     mica_constant_set(&product->kernel, "LOCAL", (int32_t)floats);
@@ -217,10 +222,12 @@ static bool is_faster(mica_device *device, const mica_node *node,
     if (direct->flops < worth_measuring)
         return false;
     const mica_conv2d_attrs *attrs = node->attrs;
-    char key[128];
-    snprintf(key, sizeof key, "conv2d %s 3x3 %ux%u from%d to%d batch%d",
+    char key[128], parts[24] = "";
+    if (p->groups > 1)
+        snprintf(parts, sizeof parts, " groups%u", p->groups);
+    snprintf(key, sizeof key, "conv2d %s 3x3 %ux%u from%d to%d batch%d%s",
         attrs->pass == MICA_CONV2D_DATA ? "data" : "forward", p->to_h, p->to_w, log2_up(p->from_c),
-        log2_up(p->to_c), log2_up(p->batch));
+        log2_up(p->to_c), log2_up(p->batch), parts);
     bench b = {.device = device, .node = node, .direct = direct, .winograd = w};
     int choice = mica_tune_choose(device, key, names, 2, record, &b);
     for (int i = 0; i < BUFFERS; i++)

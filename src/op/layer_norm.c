@@ -7,19 +7,16 @@
  *
  * m and inverse are kept for the gradients: outputs 1 and 2. */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/normal_sums.h"
 #include "op/rows.h"
 
 #include <math.h>
 #include <mica/ops.h>
 
-typedef struct layer_norm_attrs {
-    float epsilon;
-} layer_norm_attrs;
-
 static mica_status infer(mica_node *node) {
     static const char *const names[] = {"x", "gamma", "beta"};
-    const layer_norm_attrs *attrs = node->attrs;
+    const mica_layer_norm_attrs *attrs = node->attrs;
     const mica_value *x = node->in[0];
     char text[96], whole[96];
     mica_shape_text(x->shape, whole, sizeof whole);
@@ -72,7 +69,7 @@ typedef struct layer_norm_params {
 
 /* The kernels bind the node's inputs, then its outputs. */
 static mica_status launch(const mica_node *node, mica_plan *plan, const char *entry, double flops) {
-    const layer_norm_attrs *attrs = node->attrs;
+    const mica_layer_norm_attrs *attrs = node->attrs;
     layer_norm_params params = {mica_rows_of(node->out[0]->shape), attrs->epsilon};
     mica_plan_launch_desc desc = {.kernel = {.source = "layer_norm", .entry = entry},
         .params = &params,
@@ -106,7 +103,7 @@ static uint32_t in_place_grad(const mica_node *node) {
 
 static const mica_op op_layer_norm = {
     .name = "layer_norm",
-    .attrs_size = sizeof(layer_norm_attrs),
+    .attrs_size = sizeof(mica_layer_norm_attrs),
     .n_out = 3,
     .infer = infer,
     .grad = grad,
@@ -116,13 +113,13 @@ static const mica_op op_layer_norm = {
 
 static const mica_op op_layer_norm_grad = {
     .name = "layer_norm_grad",
-    .attrs_size = sizeof(layer_norm_attrs),
+    .attrs_size = sizeof(mica_layer_norm_attrs),
     .infer = infer_grad,
     .plan = plan_grad,
     .in_place = in_place_grad,
 };
 
 mica_value *mica_layer_norm(mica_value *x, mica_value *gamma, mica_value *beta, float epsilon) {
-    layer_norm_attrs attrs = {epsilon == 0 ? 1e-5f : epsilon};
+    mica_layer_norm_attrs attrs = {epsilon == 0 ? 1e-5f : epsilon};
     return mica_node_build(&op_layer_norm, &attrs, (mica_value *[]){x, gamma, beta}, 3);
 }

@@ -9,20 +9,15 @@
  * dimensions for a side that has none. A bias and an activation that follow run in the kernel's
  * epilogue: the node then has the bias as its third input. */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/elementwise.h"
 #include "op/matmul_plan.h"
 
 #include <mica/ops.h>
 #include <stdio.h>
 
-typedef struct matmul_attrs {
-    bool ta, tb;
-    int act; /* row of the elementwise table, -1: none */
-    float act_k;
-} matmul_attrs;
-
 static mica_status infer(mica_node *node) {
-    const matmul_attrs *attrs = node->attrs;
+    const mica_matmul_attrs *attrs = node->attrs;
     const mica_value *a = node->in[0], *b = node->in[1];
     char ta[96], tb[96];
     mica_shape_text(a->shape, ta, sizeof ta);
@@ -67,7 +62,7 @@ static mica_value *product(mica_value *a, bool ta, mica_value *b, bool tb) {
 }
 
 static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
-    const matmul_attrs *attrs = node->attrs;
+    const mica_matmul_attrs *attrs = node->attrs;
     mica_value *a = node->in[0], *b = node->in[1], *dc = dout[0];
     bool ta = attrs->ta, tb = attrs->tb;
     if (needs[0])
@@ -77,7 +72,7 @@ static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mi
 }
 
 static mica_matmul_shape shape_of(const mica_node *node) {
-    const matmul_attrs *attrs = node->attrs;
+    const mica_matmul_attrs *attrs = node->attrs;
     const mica_shape *a = &node->in[0]->shape, *b = &node->in[1]->shape, *c = &node->out[0]->shape;
     uint32_t m = (uint32_t)c->dim[c->rank - 2], n = (uint32_t)c->dim[c->rank - 1];
     uint32_t k = (uint32_t)a->dim[a->rank - 1 - attrs->ta];
@@ -131,7 +126,7 @@ static mica_status plan(const mica_node *node, mica_plan *plan) {
 }
 
 static mica_node *absorb(const mica_node *node, const mica_node *consumer, int at) {
-    matmul_attrs attrs = *(const matmul_attrs *)node->attrs;
+    mica_matmul_attrs attrs = *(const mica_matmul_attrs *)node->attrs;
     mica_value *in[3] = {node->in[0], node->in[1]};
     if (attrs.act >= 0)
         return NULL;
@@ -145,7 +140,7 @@ static mica_node *absorb(const mica_node *node, const mica_node *consumer, int a
 }
 
 static const char *describe(const mica_node *node, char *text, size_t size) {
-    const matmul_attrs *attrs = node->attrs;
+    const mica_matmul_attrs *attrs = node->attrs;
     snprintf(text, size, "matmul%s%s%s", node->n_in > 2 ? "+bias" : "", attrs->act < 0 ? "" : "+",
         attrs->act < 0 ? "" : mica_elementwise_row_name(attrs->act));
     return text;
@@ -153,7 +148,7 @@ static const char *describe(const mica_node *node, char *text, size_t size) {
 
 static const mica_op op_matmul = {
     .name = "matmul",
-    .attrs_size = sizeof(matmul_attrs),
+    .attrs_size = sizeof(mica_matmul_attrs),
     .infer = infer,
     .grad = grad,
     .plan = plan,
@@ -162,7 +157,7 @@ static const mica_op op_matmul = {
 };
 
 /* With one matrix for all of a batch of plain ones, the batch is only more rows. */
-static mica_value *merged(mica_value *a, mica_value *b, const matmul_attrs *attrs) {
+static mica_value *merged(mica_value *a, mica_value *b, const mica_matmul_attrs *attrs) {
     mica_shape out = a->shape;
     int64_t rows = mica_shape_count(a->shape) / a->shape.dim[a->shape.rank - 1];
     out.dim[out.rank - 1] = b->shape.dim[1 - attrs->tb];
@@ -172,7 +167,7 @@ static mica_value *merged(mica_value *a, mica_value *b, const matmul_attrs *attr
 }
 
 mica_value *mica_matmul(mica_value *a, mica_value *b, const mica_matmul_options *options) {
-    matmul_attrs attrs = {.act = -1};
+    mica_matmul_attrs attrs = {.act = -1};
     if (options)
         attrs.ta = options->transpose_a, attrs.tb = options->transpose_b;
     if (a && b && !attrs.ta && a->shape.rank > 2 && b->shape.rank == 2)

@@ -4,6 +4,7 @@
  *     a (d_0, ..., d_n-1) -> y (before_0 + d_0 + after_0, ...)
  *     da_i = sum of dy_j over all j that copy i */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
@@ -13,12 +14,6 @@
 /* Fewer rows than this would leave most of a device unused. */
 #define ROWS_LEAST 64
 
-typedef struct pad_attrs {
-    int64_t before[MICA_MAX_RANK], after[MICA_MAX_RANK];
-    mica_pad_mode mode;
-    float number;
-} pad_attrs;
-
 /* ---- infer ---- */
 
 /* The largest amount beside n elements. */
@@ -27,7 +22,7 @@ static int64_t most_beside(mica_pad_mode mode, int64_t n) {
 }
 
 static mica_status pad_infer(mica_node *node) {
-    const pad_attrs *attrs = node->attrs;
+    const mica_pad_attrs *attrs = node->attrs;
     const mica_value *a = node->in[0];
     mica_shape shape = a->shape;
     if (a->dtype != MICA_F32)
@@ -52,7 +47,7 @@ static mica_status pad_infer(mica_node *node) {
 }
 
 static mica_status pad_grad_infer(mica_node *node) {
-    const pad_attrs *attrs = node->attrs;
+    const mica_pad_attrs *attrs = node->attrs;
     mica_shape shape = node->in[0]->shape;
     for (int i = 0; i < shape.rank; i++)
         shape.dim[i] -= attrs->before[i] + attrs->after[i];
@@ -67,7 +62,7 @@ static const mica_op op_pad_grad;
 static void pad_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
-    const pad_attrs *attrs = node->attrs;
+    const mica_pad_attrs *attrs = node->attrs;
     din[0] = attrs->mode == MICA_PAD_CONSTANT
                  ? mica_slice(dout[0], attrs->before, node->in[0]->shape.dim)
                  : mica_node_build(&op_pad_grad, attrs, dout, 1);
@@ -76,7 +71,7 @@ static void pad_grad(
 static void pad_grad_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
-    const pad_attrs *attrs = node->attrs;
+    const mica_pad_attrs *attrs = node->attrs;
     din[0] = mica_pad(dout[0], attrs->before, attrs->after, attrs->mode, 0);
 }
 
@@ -91,7 +86,7 @@ typedef struct pad_params {
 } pad_params;
 
 /* The number of leading dimensions that are the kernel's; those behind are its unit. */
-static int dimensions_of(const pad_attrs *attrs, mica_shape result) {
+static int dimensions_of(const mica_pad_attrs *attrs, mica_shape result) {
     int count = result.rank;
     while (count > 1 && attrs->before[count - 1] == 0 && attrs->after[count - 1] == 0)
         count--;
@@ -106,7 +101,7 @@ static int dimensions_of(const pad_attrs *attrs, mica_shape result) {
 /* x, y: the shapes of the tensor and of the padded one, one of which is the node's result. */
 static mica_status launch(
     const mica_node *node, mica_plan *plan, mica_shape x, mica_shape y, const char *entry) {
-    const pad_attrs *attrs = node->attrs;
+    const mica_pad_attrs *attrs = node->attrs;
     const mica_shape result = node->out[0]->shape;
     const int count = dimensions_of(attrs, result), missing = MICA_MAX_RANK - count;
     pad_params params = {
@@ -150,7 +145,7 @@ static bool passes(const mica_node *node, bool training) {
 
 static const mica_op op_pad = {
     .name = "pad",
-    .attrs_size = sizeof(pad_attrs),
+    .attrs_size = sizeof(mica_pad_attrs),
     .infer = pad_infer,
     .grad = pad_grad,
     .plan = pad_plan,
@@ -159,7 +154,7 @@ static const mica_op op_pad = {
 
 static const mica_op op_pad_grad = {
     .name = "pad_grad",
-    .attrs_size = sizeof(pad_attrs),
+    .attrs_size = sizeof(mica_pad_attrs),
     .infer = pad_grad_infer,
     .grad = pad_grad_grad,
     .plan = pad_grad_plan,
@@ -174,7 +169,7 @@ mica_value *mica_pad(
     if (rank > 0 && (!before || !after))
         return mica_graph_failed(mica_value_graph(x),
             mica_fail(MICA_E_INVALID, "pad: before and after must be given, but are NULL"));
-    pad_attrs attrs = {.mode = mode, .number = number};
+    mica_pad_attrs attrs = {.mode = mode, .number = number};
     for (int i = 0; i < rank; i++) {
         attrs.before[i] = before[i];
         attrs.after[i] = after[i];

@@ -13,6 +13,7 @@
  * Sizes: VALID and SAME as TensorFlow, explicit padding and its `ceil` as PyTorch, where a window's
  * part behind the padding counts for nothing. */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
@@ -23,18 +24,6 @@
 #define BYTE_PLACES 256
 /* Work-items in a group, where they run side by side. */
 #define GROUP_ITEMS 256
-
-/* One dimension of the windows; part of the kernels' parameters. Window o begins at o * stride -
- * pad. Of its elements those from low to high - 1 count for a mean: what is inside, or the padding
- * too. */
-typedef struct pool_axis {
-    int32_t in, out, size, stride, dilation, pad, low, high;
-} pool_axis;
-
-typedef struct pool_attrs {
-    mica_pool_options options;
-    pool_axis h, w; /* set by infer */
-} pool_attrs;
 
 /* ---- infer ---- */
 
@@ -51,7 +40,7 @@ static bool in_range(int64_t number, int64_t least, int64_t most) {
 }
 
 /* Where an image is smaller than the dilation, a window may step over it. */
-static bool has_empty_window(const pool_axis *a) {
+static bool has_empty_window(const mica_pool_axis *a) {
     for (int32_t start = -a->pad; start < 0 && a->dilation > a->in; start += a->stride) {
         int32_t first = (int32_t)divide_up(-start, a->dilation);
         if (start + first * a->dilation >= a->in)
@@ -62,7 +51,7 @@ static bool has_empty_window(const pool_axis *a) {
 
 /* `axis` is 1 for the height, 2 for the width. */
 static mica_status make_axis(
-    const mica_pool_options *options, int axis, int64_t pixels, pool_axis *out) {
+    const mica_pool_options *options, int axis, int64_t pixels, mica_pool_axis *out) {
     const char *what = axis == 1 ? "height" : "width";
     int64_t size = options->ksize[axis], stride = or_one(options->strides[axis]);
     int64_t dilation = or_one(options->dilations[axis]);
@@ -105,7 +94,7 @@ static mica_status make_axis(
             "windows that reach over %lld pixels do not fit the %s of %lld, padded by %lld and "
             "%lld",
             (long long)reach, what, (long long)pixels, (long long)before, (long long)after);
-    pool_axis made = {.in = (int32_t)pixels,
+    mica_pool_axis made = {.in = (int32_t)pixels,
         .out = (int32_t)windows,
         .size = (int32_t)size,
         .stride = (int32_t)stride,
@@ -122,7 +111,7 @@ static mica_status make_axis(
 }
 
 static mica_status infer_pool(mica_node *node) {
-    pool_attrs *attrs = node->attrs;
+    mica_pool_attrs *attrs = node->attrs;
     const mica_pool_options *options = &attrs->options;
     const mica_value *x = node->in[0];
     char text[96];
@@ -152,7 +141,7 @@ static mica_status infer_pool(mica_node *node) {
     return MICA_OK;
 }
 
-static bool places_are_bytes(const pool_attrs *attrs) {
+static bool places_are_bytes(const mica_pool_attrs *attrs) {
     return (int64_t)attrs->h.size * attrs->w.size <= BYTE_PLACES;
 }
 
@@ -168,7 +157,7 @@ static mica_status infer_max_pool(mica_node *node) {
 }
 
 static mica_status infer_grad(mica_node *node) {
-    const pool_attrs *attrs = node->attrs;
+    const mica_pool_attrs *attrs = node->attrs;
     mica_shape *out = &node->out[0]->shape;
     *out = node->in[0]->shape;
     out->dim[1] = attrs->h.in;
@@ -197,7 +186,7 @@ static void grad_avg(
 
 /* The parameters of cl/pool.cl and shaders/pool.comp. */
 typedef struct pool_params {
-    pool_axis h, w;
+    mica_pool_axis h, w;
     uint32_t channels, rows, per_group, total;
 } pool_params;
 
@@ -227,10 +216,10 @@ static uint32_t map_rows(
  * one of it. The usual windows are constants of the kernel, which unrolls and divides better. */
 static mica_status launch(const mica_node *node, mica_plan *plan, const mica_value *x,
     const mica_value *whole, double taps, mica_plan_launch_desc *desc) {
-    const pool_attrs *attrs = node->attrs;
+    const mica_pool_attrs *attrs = node->attrs;
     const mica_traits *traits = mica_plan_traits(plan);
     const mica_shape *shape = &whole->shape;
-    const pool_axis *h = &attrs->h, *w = &attrs->w;
+    const mica_pool_axis *h = &attrs->h, *w = &attrs->w;
     bool usual = h->size == w->size && h->stride == w->stride && h->stride == 2 &&
                  h->dilation * w->dilation == 1 && (h->size == 2 || h->size == 3);
     desc->kernel.source = "pool";
@@ -252,7 +241,7 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const mica_val
 }
 
 static double window_size(const mica_node *node) {
-    const pool_attrs *attrs = node->attrs;
+    const mica_pool_attrs *attrs = node->attrs;
     return (double)attrs->h.size * attrs->w.size;
 }
 
@@ -294,7 +283,7 @@ static mica_status plan_avg_grad(const mica_node *node, mica_plan *plan) {
 
 static const mica_op op_max_pool = {
     .name = "max_pool",
-    .attrs_size = sizeof(pool_attrs),
+    .attrs_size = sizeof(mica_pool_attrs),
     .n_out = 2,
     .infer = infer_max_pool,
     .grad = grad_max,
@@ -303,14 +292,14 @@ static const mica_op op_max_pool = {
 
 static const mica_op op_max_pool_grad = {
     .name = "max_pool_grad",
-    .attrs_size = sizeof(pool_attrs),
+    .attrs_size = sizeof(mica_pool_attrs),
     .infer = infer_grad,
     .plan = plan_max_grad,
 };
 
 static const mica_op op_avg_pool = {
     .name = "avg_pool",
-    .attrs_size = sizeof(pool_attrs),
+    .attrs_size = sizeof(mica_pool_attrs),
     .infer = infer_pool,
     .grad = grad_avg,
     .plan = plan_avg,
@@ -318,7 +307,7 @@ static const mica_op op_avg_pool = {
 
 static const mica_op op_avg_pool_grad = {
     .name = "avg_pool_grad",
-    .attrs_size = sizeof(pool_attrs),
+    .attrs_size = sizeof(mica_pool_attrs),
     .infer = infer_grad,
     .plan = plan_avg_grad,
 };
@@ -327,7 +316,7 @@ static mica_value *build(const mica_op *op, mica_value *x, const mica_pool_optio
     if (x && !options)
         return mica_graph_failed(mica_value_graph(x),
             mica_fail(MICA_E_INVALID, "%s: options must give the window's size", op->name));
-    return x ? mica_node_build(op, &(pool_attrs){.options = *options}, &x, 1) : NULL;
+    return x ? mica_node_build(op, &(mica_pool_attrs){.options = *options}, &x, 1) : NULL;
 }
 
 mica_value *mica_max_pool(mica_value *x, const mica_pool_options *options) {

@@ -5,21 +5,17 @@
 #include "op/linear.h"
 
 #include "base/error.h"
+#include "op/attributes.h"
 
 #include <mica/ops.h>
 
-typedef struct random_attrs {
-    mica_shape shape;
-    bool normal;
-} random_attrs;
-
 static const char *describe(const mica_node *node, char *text, size_t size) {
     (void)text, (void)size;
-    return ((const random_attrs *)node->attrs)->normal ? "random_normal" : "random_uniform";
+    return ((const mica_random_attrs *)node->attrs)->normal ? "random_normal" : "random_uniform";
 }
 
 static mica_status infer(mica_node *node) {
-    node->out[0]->shape = ((const random_attrs *)node->attrs)->shape;
+    node->out[0]->shape = ((const mica_random_attrs *)node->attrs)->shape;
     return MICA_OK;
 }
 
@@ -29,7 +25,7 @@ typedef struct random_params {
 } random_params;
 
 static mica_status plan_random(const mica_node *node, mica_plan *plan) {
-    const bool normal = ((const random_attrs *)node->attrs)->normal;
+    const bool normal = ((const mica_random_attrs *)node->attrs)->normal;
     const mica_traits *traits = mica_plan_traits(plan);
     const uint32_t width = traits->vector_width;
     const uint64_t count = (uint64_t)mica_shape_count(node->out[0]->shape);
@@ -53,7 +49,7 @@ static mica_status plan_random(const mica_node *node, mica_plan *plan) {
 
 static const mica_op op_random = {
     .name = "random",
-    .attrs_size = sizeof(random_attrs),
+    .attrs_size = sizeof(mica_random_attrs),
     .infer = infer,
     .plan = plan_random,
     .describe = describe,
@@ -61,7 +57,7 @@ static const mica_op op_random = {
 
 static mica_value *draw(mica_graph *graph, mica_shape shape, bool normal) {
     mica_value *step = mica_step_input(graph);
-    return mica_node_build(&op_random, &(random_attrs){shape, normal}, &step, 1);
+    return mica_node_build(&op_random, &(mica_random_attrs){shape, normal}, &step, 1);
 }
 
 mica_value *mica_random_normal(mica_graph *graph, mica_shape shape) {

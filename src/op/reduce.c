@@ -13,19 +13,12 @@
 #include "op/reduce.h"
 
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/elementwise.h"
 
 #include <mica/ops.h>
 
-typedef enum reduce_kind { SUM, MEAN, MAX, SUM_SQUARES, NORM } reduce_kind;
 static const char *const kind_names[] = {"sum", "mean", "max", "sum_squares", "norm"};
-
-typedef struct reduce_attrs {
-    reduce_kind kind;
-    uint32_t axes; /* bit i: axis i is reduced; neighbours, but for axes of size 1 between */
-    bool keep;     /* reduced axes stay, with size 1 */
-    float scale;
-} reduce_attrs;
 
 /* a as (outer, size, inner). */
 typedef struct view {
@@ -60,13 +53,13 @@ static mica_shape reduced_shape(mica_shape shape, uint32_t axes, bool keep) {
 
 static const char *describe(const mica_node *node, char *text, size_t size) {
     (void)text, (void)size;
-    return kind_names[((const reduce_attrs *)node->attrs)->kind];
+    return kind_names[((const mica_reduce_attrs *)node->attrs)->kind];
 }
 
 /* ---- infer ---- */
 
 static mica_status infer(mica_node *node) {
-    const reduce_attrs *attrs = node->attrs;
+    const mica_reduce_attrs *attrs = node->attrs;
     const mica_value *a = node->in[0];
     if (a->dtype != MICA_F32)
         return mica_fail(MICA_E_INVALID, "%s: %s must be float32, but is int32",
@@ -80,7 +73,7 @@ static mica_status infer(mica_node *node) {
 static const mica_op op_max_grad;
 
 static mica_value *stretched(const mica_node *node, mica_value *g) {
-    const reduce_attrs *attrs = node->attrs;
+    const mica_reduce_attrs *attrs = node->attrs;
     mica_shape shape = node->in[0]->shape;
     bool leading = (attrs->axes & (attrs->axes + 1)) == 0; /* then the rest aligns at the right */
     mica_shape kept = reduced_shape(shape, attrs->axes, true);
@@ -92,22 +85,22 @@ static mica_value *stretched(const mica_node *node, mica_value *g) {
 }
 
 static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
-    const reduce_attrs *attrs = node->attrs;
+    const mica_reduce_attrs *attrs = node->attrs;
     mica_value *a = node->in[0], *y = node->out[0], *g = dout[0];
     if (!needs[0])
         return;
     switch (attrs->kind) {
-    case SUM:
-    case MEAN:
+    case MICA_REDUCTION_SUM:
+    case MICA_REDUCTION_MEAN:
         din[0] = stretched(node, g);
         break;
-    case MAX:
+    case MICA_REDUCTION_MAX:
         din[0] = mica_node_build(&op_max_grad, attrs, (mica_value *[]){a, y, g}, 3);
         break;
-    case SUM_SQUARES:
+    case MICA_REDUCTION_SUM_SQUARES:
         din[0] = mica_mul(a, mica_scale(g, 2 * attrs->scale));
         break;
-    case NORM:
+    case MICA_REDUCTION_NORM:
         din[0] = mica_mul(a, mica_div_or_zero(g, y));
         break;
     }
@@ -213,12 +206,13 @@ static uint32_t map_units(const mica_traits *traits, view v, group_shape group, 
 
 /* Reduces `from` to (outer, parts, inner), with the kind's prologue where it is the first launch
  * and its epilogue where it is the last. */
-static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, uint32_t parts,
+static mica_status reduce(mica_plan *plan, const mica_reduce_attrs *attrs, view v, uint32_t parts,
     mica_slot from, mica_slot to, bool first, bool last) {
     const mica_traits *traits = mica_plan_traits(plan);
     uint32_t width = traits->vector_width, span = span_of(traits, v);
     group_shape group = group_of(traits, v);
-    bool rows = is_rows(v), squares = attrs->kind == SUM_SQUARES || attrs->kind == NORM;
+    bool rows = is_rows(v),
+         squares = attrs->kind == MICA_REDUCTION_SUM_SQUARES || attrs->kind == MICA_REDUCTION_NORM;
     uint64_t chunks = rows ? 1 : divide_up(v.inner, (uint64_t)group.beside * span * width);
     uint64_t units = v.outer * chunks * parts;
     mica_plan_launch_desc desc = {
@@ -229,9 +223,9 @@ static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, ui
     };
     mica_constant_set(&desc.kernel, "WIDTH", (int32_t)width);
     mica_constant_set(&desc.kernel, "SPAN", (int32_t)span);
-    mica_constant_set(&desc.kernel, "MAXIMUM", attrs->kind == MAX);
+    mica_constant_set(&desc.kernel, "MAXIMUM", attrs->kind == MICA_REDUCTION_MAX);
     mica_constant_set(&desc.kernel, "SQUARE", squares && first);
-    mica_constant_set(&desc.kernel, "ROOT", attrs->kind == NORM && last);
+    mica_constant_set(&desc.kernel, "ROOT", attrs->kind == MICA_REDUCTION_NORM && last);
     reduce_params params = {
         .size = v.size,
         .inner = v.inner,
@@ -249,7 +243,7 @@ static mica_status reduce(mica_plan *plan, const reduce_attrs *attrs, view v, ui
 }
 
 static mica_status plan_reduce(const mica_node *node, mica_plan *plan) {
-    const reduce_attrs *attrs = node->attrs;
+    const mica_reduce_attrs *attrs = node->attrs;
     const mica_traits *traits = mica_plan_traits(plan);
     view v = view_of(node->in[0]->shape, attrs->axes);
     group_shape group = group_of(traits, v);
@@ -267,7 +261,7 @@ static mica_status plan_reduce(const mica_node *node, mica_plan *plan) {
 }
 
 static mica_status plan_max_grad(const mica_node *node, mica_plan *plan) {
-    const reduce_attrs *attrs = node->attrs;
+    const mica_reduce_attrs *attrs = node->attrs;
     const mica_traits *traits = mica_plan_traits(plan);
     view v = view_of(node->in[0]->shape, attrs->axes);
     group_shape group = group_of(traits, v);
@@ -291,7 +285,7 @@ static mica_status plan_max_grad(const mica_node *node, mica_plan *plan) {
 
 static const mica_op op_reduce = {
     .name = "reduce",
-    .attrs_size = sizeof(reduce_attrs),
+    .attrs_size = sizeof(mica_reduce_attrs),
     .infer = infer,
     .grad = grad,
     .plan = plan_reduce,
@@ -305,7 +299,7 @@ static mica_status infer_max_grad(mica_node *node) {
 
 static const mica_op op_max_grad = {
     .name = "max_grad",
-    .attrs_size = sizeof(reduce_attrs),
+    .attrs_size = sizeof(mica_reduce_attrs),
     .infer = infer_max_grad,
     .plan = plan_max_grad,
 };
@@ -345,19 +339,21 @@ static uint32_t innermost_run(mica_shape shape, uint32_t axes) {
     return run;
 }
 
-static mica_value *build(reduce_kind kind, mica_value *a, const int *axes, int count, bool keep) {
-    reduce_attrs attrs = {.kind = kind, .keep = keep, .scale = 1};
+static mica_value *build(
+    mica_reduction kind, mica_value *a, const int *axes, int count, bool keep) {
+    mica_reduce_attrs attrs = {.kind = kind, .keep = keep, .scale = 1};
     if (!a)
         return NULL;
     mica_shape shape = a->shape;
     mica_status status = axes_of(kind_names[kind], shape, axes, count, &attrs.axes);
     if (status != MICA_OK)
         return mica_graph_failed(mica_value_graph(a), status);
-    if (kind == MEAN)
+    if (kind == MICA_REDUCTION_MEAN)
         attrs.scale = 1.0f / (float)view_of(shape, attrs.axes).size;
     uint32_t run, all = attrs.axes;
     while (a && (run = innermost_run(shape, attrs.axes)) != attrs.axes) {
-        reduce_attrs inner = {kind == MEAN ? SUM : kind, run, true, 1};
+        mica_reduce_attrs inner = {
+            kind == MICA_REDUCTION_MEAN ? MICA_REDUCTION_SUM : kind, run, true, 1};
         a = mica_node_build(&op_reduce, &inner, &a, 1);
         attrs.axes &= ~run;
         attrs.keep = true;
@@ -368,28 +364,28 @@ static mica_value *build(reduce_kind kind, mica_value *a, const int *axes, int c
 }
 
 mica_value *mica_sum(mica_value *a, const int *axes, int count, bool keep) {
-    return build(SUM, a, axes, count, keep);
+    return build(MICA_REDUCTION_SUM, a, axes, count, keep);
 }
 
 mica_value *mica_mean(mica_value *a, const int *axes, int count, bool keep) {
-    return build(MEAN, a, axes, count, keep);
+    return build(MICA_REDUCTION_MEAN, a, axes, count, keep);
 }
 
 mica_value *mica_max(mica_value *a, const int *axes, int count, bool keep) {
-    return build(MAX, a, axes, count, keep);
+    return build(MICA_REDUCTION_MAX, a, axes, count, keep);
 }
 
-static mica_value *build_squares(reduce_kind kind, mica_value *a, float scale) {
+static mica_value *build_squares(mica_reduction kind, mica_value *a, float scale) {
     if (!a)
         return NULL;
-    reduce_attrs attrs = {.kind = kind, .axes = (1u << a->shape.rank) - 1, .scale = scale};
+    mica_reduce_attrs attrs = {.kind = kind, .axes = (1u << a->shape.rank) - 1, .scale = scale};
     return mica_node_build(&op_reduce, &attrs, &a, 1);
 }
 
 mica_value *mica_sum_squares(mica_value *a, float scale) {
-    return build_squares(SUM_SQUARES, a, scale);
+    return build_squares(MICA_REDUCTION_SUM_SQUARES, a, scale);
 }
 
 mica_value *mica_norm(mica_value *a) {
-    return build_squares(NORM, a, 1);
+    return build_squares(MICA_REDUCTION_NORM, a, 1);
 }

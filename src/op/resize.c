@@ -10,22 +10,17 @@
  *
  *     x (batch, height, width, depth) -> y (batch, new height, new width, depth) */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
-
-typedef struct resize_attrs {
-    int64_t size[2]; /* height and width of the result; of the gradient's node: of x */
-    mica_resize_method method;
-    mica_resize_grid grid;
-} resize_attrs;
 
 /* An axis of cl/resize.h. */
 typedef struct resize_axis {
     int32_t from, to, scale, shift, unit;
 } resize_axis;
 
-static resize_axis axis_of(const resize_attrs *attrs, int64_t in, int64_t out) {
+static resize_axis axis_of(const mica_resize_attrs *attrs, int64_t in, int64_t out) {
     const int32_t from = (int32_t)in, to = (int32_t)out;
     const bool nearest = attrs->method == MICA_NEAREST;
     resize_axis axis = {.from = from, .to = to};
@@ -50,7 +45,7 @@ static resize_axis axis_of(const resize_attrs *attrs, int64_t in, int64_t out) {
 
 /* ---- infer ---- */
 
-static mica_status check(const mica_value *x, const resize_attrs *attrs) {
+static mica_status check(const mica_value *x, const mica_resize_attrs *attrs) {
     char text[96];
     if (x->dtype != MICA_F32 || x->shape.rank != 4)
         return mica_fail(MICA_E_INVALID,
@@ -77,7 +72,7 @@ static mica_status check(const mica_value *x, const resize_attrs *attrs) {
 }
 
 static mica_status sized_infer(mica_node *node) {
-    const resize_attrs *attrs = node->attrs;
+    const mica_resize_attrs *attrs = node->attrs;
     const mica_shape in = node->in[0]->shape;
     node->out[0]->shape = (mica_shape){4, {in.dim[0], attrs->size[0], attrs->size[1], in.dim[3]}};
     return MICA_OK;
@@ -96,7 +91,7 @@ static void resize_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
     const mica_shape x = node->in[0]->shape;
-    resize_attrs attrs = *(const resize_attrs *)node->attrs;
+    mica_resize_attrs attrs = *(const mica_resize_attrs *)node->attrs;
     attrs.size[0] = x.dim[1];
     attrs.size[1] = x.dim[2];
     din[0] = mica_node_build(&op_resize_grad, &attrs, dout, 1);
@@ -106,7 +101,7 @@ static void resize_grad_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
     const mica_shape dy = node->in[0]->shape;
-    const resize_attrs *attrs = node->attrs;
+    const mica_resize_attrs *attrs = node->attrs;
     din[0] = mica_resize(dout[0], dy.dim[1], dy.dim[2], attrs->method, attrs->grid);
 }
 
@@ -122,7 +117,7 @@ typedef struct resize_params {
 /* x, y: the shapes of the image and of the resized one, one of which is the node's result. */
 static mica_status launch(const mica_node *node, mica_plan *plan, mica_shape x, mica_shape y,
     const char *const entries[2]) {
-    const resize_attrs *attrs = node->attrs;
+    const mica_resize_attrs *attrs = node->attrs;
     const mica_value *in = node->in[0], *out = node->out[0];
     const uint32_t depth = (uint32_t)x.dim[3];
     const resize_params params = {
@@ -166,7 +161,7 @@ static bool passes(const mica_node *node, bool training) {
 
 static const mica_op op_resize = {
     .name = "resize",
-    .attrs_size = sizeof(resize_attrs),
+    .attrs_size = sizeof(mica_resize_attrs),
     .infer = resize_infer,
     .grad = resize_grad,
     .plan = resize_plan,
@@ -175,7 +170,7 @@ static const mica_op op_resize = {
 
 static const mica_op op_resize_grad = {
     .name = "resize_grad",
-    .attrs_size = sizeof(resize_attrs),
+    .attrs_size = sizeof(mica_resize_attrs),
     .infer = sized_infer,
     .grad = resize_grad_grad,
     .plan = resize_grad_plan,
@@ -184,6 +179,6 @@ static const mica_op op_resize_grad = {
 
 mica_value *mica_resize(mica_value *x, int64_t height, int64_t width, mica_resize_method method,
     mica_resize_grid grid) {
-    const resize_attrs attrs = {{height, width}, method, grid};
+    const mica_resize_attrs attrs = {{height, width}, method, grid};
     return mica_node_build(&op_resize, &attrs, &x, 1);
 }

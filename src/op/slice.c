@@ -4,17 +4,13 @@
  *     a (d_0, ..., d_n-1) -> y (size_0, ..., size_n-1)
  *     da = dy at begin, 0 around it */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/strided.h"
 
 #include <mica/ops.h>
 
-typedef struct slice_attrs {
-    int64_t begin[MICA_MAX_RANK];
-    mica_shape shape; /* of the result; for the slice, a size may be -1 until inferred */
-} slice_attrs;
-
 static mica_status slice_infer(mica_node *node) {
-    slice_attrs *attrs = node->attrs;
+    mica_slice_attrs *attrs = node->attrs;
     const mica_value *a = node->in[0];
     for (int i = 0; i < a->shape.rank; i++) {
         const int64_t begin = attrs->begin[i], dim = a->shape.dim[i];
@@ -36,7 +32,7 @@ static mica_status slice_infer(mica_node *node) {
 
 static mica_status pad_infer(mica_node *node) {
     node->out[0]->dtype = node->in[0]->dtype;
-    node->out[0]->shape = ((const slice_attrs *)node->attrs)->shape;
+    node->out[0]->shape = ((const mica_slice_attrs *)node->attrs)->shape;
     return MICA_OK;
 }
 
@@ -45,7 +41,7 @@ static const mica_op op_pad;
 static void slice_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
-    slice_attrs attrs = *(const slice_attrs *)node->attrs;
+    mica_slice_attrs attrs = *(const mica_slice_attrs *)node->attrs;
     attrs.shape = node->in[0]->shape;
     din[0] = mica_node_build(&op_pad, &attrs, dout, 1);
 }
@@ -53,7 +49,7 @@ static void slice_grad(
 static void pad_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
-    const slice_attrs *attrs = node->attrs;
+    const mica_slice_attrs *attrs = node->attrs;
     din[0] = mica_slice(dout[0], attrs->begin, node->in[0]->shape.dim);
 }
 
@@ -64,7 +60,7 @@ static bool passes(const mica_node *node, bool training) {
 }
 
 static mica_status slice_plan(const mica_node *node, mica_plan *plan) {
-    const slice_attrs *attrs = node->attrs;
+    const mica_slice_attrs *attrs = node->attrs;
     mica_strided box = {.rank = attrs->shape.rank};
     mica_strides(node->in[0]->shape, box.from);
     mica_strides(attrs->shape, box.to);
@@ -76,13 +72,13 @@ static mica_status slice_plan(const mica_node *node, mica_plan *plan) {
 }
 
 static mica_status pad_plan(const mica_node *node, mica_plan *plan) {
-    const slice_attrs *attrs = node->attrs;
+    const mica_slice_attrs *attrs = node->attrs;
     return mica_strided_pad(plan, node->in[0], node->out[0], attrs->begin);
 }
 
 static const mica_op op_slice = {
     .name = "slice",
-    .attrs_size = sizeof(slice_attrs),
+    .attrs_size = sizeof(mica_slice_attrs),
     .infer = slice_infer,
     .grad = slice_grad,
     .plan = slice_plan,
@@ -91,7 +87,7 @@ static const mica_op op_slice = {
 
 static const mica_op op_pad = {
     .name = "slice_grad",
-    .attrs_size = sizeof(slice_attrs),
+    .attrs_size = sizeof(mica_slice_attrs),
     .infer = pad_infer,
     .grad = pad_grad,
     .plan = pad_plan,
@@ -105,7 +101,7 @@ mica_value *mica_slice(mica_value *a, const int64_t *begin, const int64_t *size)
     if (rank > 0 && (!begin || !size))
         return mica_graph_failed(mica_value_graph(a),
             mica_fail(MICA_E_INVALID, "slice: begin and size must be given, but are NULL"));
-    slice_attrs attrs = {.shape = {.rank = rank}};
+    mica_slice_attrs attrs = {.shape = {.rank = rank}};
     for (int i = 0; i < rank; i++) {
         attrs.begin[i] = begin[i];
         attrs.shape.dim[i] = size[i];

@@ -7,22 +7,19 @@
  *     softmax:     dx = y * (dy - sum_j dy_j y_j)
  *     log-softmax: dx = dy - exp(y) * sum_j dy_j */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
 
-typedef struct softmax_attrs {
-    int32_t log;
-} softmax_attrs;
-
 static const char *softmax_describe(const mica_node *node, char *text, size_t size) {
     (void)text, (void)size;
-    return ((const softmax_attrs *)node->attrs)->log ? "log_softmax" : "softmax";
+    return ((const mica_softmax_attrs *)node->attrs)->log ? "log_softmax" : "softmax";
 }
 
 static const char *softmax_grad_describe(const mica_node *node, char *text, size_t size) {
     (void)text, (void)size;
-    return ((const softmax_attrs *)node->attrs)->log ? "log_softmax_grad" : "softmax_grad";
+    return ((const mica_softmax_attrs *)node->attrs)->log ? "log_softmax_grad" : "softmax_grad";
 }
 
 static mica_status softmax_infer(mica_node *node) {
@@ -57,7 +54,7 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const char *en
     for (uint32_t i = 0; i < n_slots; i++)
         desc.slots[i] = slots[i];
     mica_rows_map(plan, rows, &desc);
-    mica_constant_set(&desc.kernel, "LOG", ((const softmax_attrs *)node->attrs)->log);
+    mica_constant_set(&desc.kernel, "LOG", ((const mica_softmax_attrs *)node->attrs)->log);
     return mica_plan_launch(plan, &desc);
 }
 
@@ -78,7 +75,7 @@ static uint32_t over_all_inputs(const mica_node *node) {
 
 static const mica_op op_softmax = {
     .name = "softmax",
-    .attrs_size = sizeof(softmax_attrs),
+    .attrs_size = sizeof(mica_softmax_attrs),
     .infer = softmax_infer,
     .grad = softmax_grad,
     .plan = softmax_plan,
@@ -88,7 +85,7 @@ static const mica_op op_softmax = {
 
 static const mica_op op_softmax_grad = {
     .name = "softmax_grad",
-    .attrs_size = sizeof(softmax_attrs),
+    .attrs_size = sizeof(mica_softmax_attrs),
     .infer = softmax_infer,
     .plan = softmax_grad_plan,
     .in_place = over_all_inputs,
@@ -96,9 +93,9 @@ static const mica_op op_softmax_grad = {
 };
 
 mica_value *mica_softmax(mica_value *logits) {
-    return mica_node_build(&op_softmax, &(softmax_attrs){.log = 0}, &logits, 1);
+    return mica_node_build(&op_softmax, &(mica_softmax_attrs){.log = 0}, &logits, 1);
 }
 
 mica_value *mica_log_softmax(mica_value *logits) {
-    return mica_node_build(&op_softmax, &(softmax_attrs){.log = 1}, &logits, 1);
+    return mica_node_build(&op_softmax, &(mica_softmax_attrs){.log = 1}, &logits, 1);
 }

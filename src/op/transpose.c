@@ -4,18 +4,15 @@
  *     a (d_0, ..., d_n-1) -> y (d_order[0], ..., d_order[n-1])
  *     da = dy transposed by the inverse order */
 #include "base/error.h"
+#include "op/attributes.h"
 #include "op/rows.h"
 #include "op/strided.h"
 
 #include <mica/ops.h>
 
-typedef struct transpose_attrs {
-    int order[MICA_MAX_RANK];
-} transpose_attrs;
-
 static mica_status transpose_infer(mica_node *node) {
     const mica_shape a = node->in[0]->shape;
-    const transpose_attrs *attrs = node->attrs;
+    const mica_transpose_attrs *attrs = node->attrs;
     mica_shape shape = {.rank = a.rank};
     unsigned seen = 0;
     for (int i = 0; i < a.rank; i++) {
@@ -35,7 +32,7 @@ static mica_status transpose_infer(mica_node *node) {
 static void transpose_grad(
     mica_node *node, mica_value *const *dout, const bool *needs, mica_value **din) {
     (void)needs;
-    const transpose_attrs *attrs = node->attrs;
+    const mica_transpose_attrs *attrs = node->attrs;
     int inverse[MICA_MAX_RANK] = {0};
     for (int i = 0; i < node->in[0]->shape.rank; i++)
         inverse[attrs->order[i]] = i;
@@ -44,7 +41,7 @@ static void transpose_grad(
 
 /* The output's dimensions, with where its elements lie in the input. */
 static mica_strided layout_of(const mica_node *node) {
-    const transpose_attrs *attrs = node->attrs;
+    const mica_transpose_attrs *attrs = node->attrs;
     const mica_shape shape = node->out[0]->shape;
     mica_strided box = {.rank = shape.rank};
     int64_t stride[MICA_MAX_RANK];
@@ -119,7 +116,7 @@ static mica_status transpose_plan(const mica_node *node, mica_plan *plan) {
 
 static const mica_op op_transpose = {
     .name = "transpose",
-    .attrs_size = sizeof(transpose_attrs),
+    .attrs_size = sizeof(mica_transpose_attrs),
     .infer = transpose_infer,
     .grad = transpose_grad,
     .plan = transpose_plan,
@@ -129,7 +126,7 @@ static const mica_op op_transpose = {
 mica_value *mica_transpose(mica_value *a, const int *order) {
     if (!a)
         return NULL;
-    transpose_attrs attrs = {{0}};
+    mica_transpose_attrs attrs = {{0}};
     const int rank = a->shape.rank;
     for (int i = 0; i < rank; i++)
         attrs.order[i] = order ? order[i] : rank - 1 - i;
