@@ -1,7 +1,8 @@
-/* Labelled samples in host memory, and the batches that training reads from them. */
+/* Samples with their targets in host memory, and the batches that training reads from them. */
 #ifndef MICA_DATA_H
 #define MICA_DATA_H
 
+#include <mica/io.h>
 #include <mica/status.h>
 #include <mica/tensor.h>
 
@@ -9,10 +10,11 @@
 extern "C" {
 #endif
 
-/* A set of labelled samples of one shape. It never changes after it was made, so any number of
- * threads may read it. Samples are kept as they came: bytes, float32, or the files of pictures.
- * Each value that leaves as float32 is (raw value * scale - mean) / deviation, the latter two by
- * channel. */
+/* A set of samples of one shape, each with a target: what a network should say of it, mostly its
+ * label. It never changes after it was made, so any number of threads may read it. Samples are kept
+ * as they came: bytes, float32, the files of pictures, or int32 ids, which name things (characters,
+ * users) and leave as they are. Each value that leaves as float32 is (raw value * scale - mean) /
+ * deviation, the latter two by channel. */
 typedef struct mica_dataset mica_dataset;
 
 /* How a data set is made. Zero means the default. */
@@ -26,9 +28,15 @@ typedef struct mica_dataset_options {
 } mica_dataset_options;
 
 typedef struct mica_dataset_info {
-    int64_t count;     /* samples */
-    mica_shape sample; /* of one sample: (28, 28, 1), or (64) for rows of 64 numbers */
-    int32_t classes;
+    int64_t count;           /* samples */
+    mica_shape sample;       /* of one sample: (28, 28, 1), or (64) for rows of 64 numbers */
+    mica_dtype dtype;        /* of samples */
+    mica_shape target;       /* of one target; rank 0: one number */
+    mica_dtype target_dtype; /* MICA_I32: classes; MICA_F32: numbers to come near to */
+    float target_unit;       /* what 1 in a float32 target is in the data's own numbers */
+    bool ordered; /* batches are not to be shuffled: each goes on where the one before ended */
+    int32_t users, items;           /* of ratings, else 0 */
+    int32_t classes;                /* 0: targets are float32 */
     const char *const *class_names; /* `classes` of them */
     float scale;
     const float *mean, *deviation; /* `channels` each; NULL: 0 and 1 */
@@ -81,6 +89,9 @@ typedef struct mica_images_options {
     mica_dataset_options set;
     bool strict;     /* a picture that cannot be read is MICA_E_FORMAT; else it is left out */
     uint64_t memory; /* bytes that the samples may take; 0: 2^30. See below. */
+    mica_preprocess preprocess; /* how a picture becomes a sample; but its scale, mean and deviation
+                                   are not looked at: those of `set` are */
+    bool plain; /* a folder without folders will do: its pictures are of one class, named "" */
 } mica_images_options;
 
 /* Makes a set of the pictures in a folder: one folder a class, in it JPEG and PNG files (.jpg,
@@ -91,6 +102,12 @@ typedef struct mica_images_options {
  * file whenever it is used, and the files must stay as they are. */
 MICA_API mica_status mica_dataset_from_images(
     const char *folder, const mica_images_options *options, mica_dataset **dataset);
+
+/* Reads codes of samples, as `mica encode` writes them, from a .npz file: arrays codes (count,
+ * sample...), labels (count) and perhaps class_names; or, with `labels` not NULL, codes and labels
+ * from a .npy file each. options may be NULL; names in it must be those of the file. */
+MICA_API mica_status mica_dataset_from_npz(const char *path, const char *labels,
+    const mica_dataset_options *options, mica_dataset **dataset);
 
 /* Splits into `parts` disjoint sets by a permutation drawn from seed: the same on every machine. A
  * size below 1 is a fraction of the set (rounded), from 1 on a number of samples, 0 the rest (for
@@ -108,10 +125,14 @@ MICA_API void mica_dataset_destroy(mica_dataset **dataset);
 /* Lives as long as the data set. */
 MICA_API const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset);
 
-/* Writes sample `index` as float32 (as many as the sample shape has elements) and its label; either
- * may be NULL. */
+/* The file of sample `index`, of a set of pictures; NULL of other sets and out of range. Lives as
+ * long as the data set. */
+MICA_API const char *mica_dataset_file(const mica_dataset *dataset, int64_t index);
+
+/* Writes sample `index` and its target, each as many numbers as its shape has and of its type,
+ * float32 or int32; either may be NULL. */
 MICA_API mica_status mica_dataset_sample(
-    const mica_dataset *dataset, int64_t index, float *features, int32_t *label);
+    const mica_dataset *dataset, int64_t index, void *sample, void *target);
 
 /* Random changes of pictures, samples of (height, width, channels); those of zero are not made.
  * Each is drawn by Philox from the loader's seed, the epoch and the sample's number, so a sample's
@@ -131,19 +152,23 @@ typedef struct mica_augment {
 typedef struct mica_loader mica_loader;
 
 typedef struct mica_loader_options {
-    int64_t batch;        /* samples in a batch, at least 1 */
-    bool shuffle;         /* a new order every epoch; else the set's order */
-    bool drop_last;       /* leave out a last batch that is not full; else fill it up with zeros */
-    uint64_t seed;        /* of the shuffle and the changes */
+    int64_t batch;  /* samples in a batch, at least 1 */
+    bool shuffle;   /* a new order every epoch; else, and where it is ordered, the set's order */
+    bool drop_last; /* leave out a last batch that is not full; else fill it up with zeros */
+    uint64_t seed;  /* of the shuffle and the changes */
     mica_augment augment; /* for training */
     int32_t threads; /* at most 64; 0: one, or for pictures read from files one a CPU, up to 8 */
 } mica_loader_options;
 
 typedef struct mica_batch {
-    const float *features; /* (batch, sample...); the rows from `valid` on are 0 */
-    const int32_t *labels; /* (batch); those from `valid` on are 0 */
-    int64_t valid;         /* rows that hold a sample, at least 1 */
-    int64_t epoch, index;  /* the batch's position, both from 0 */
+    /* (batch, sample...), one of them, the other NULL; rows from `valid` on are 0. */
+    const float *features;
+    const int32_t *ids;
+    /* (batch, target...), one of them, the other NULL; rows from `valid` on are 0. */
+    const int32_t *labels;
+    const float *targets;
+    int64_t valid;        /* rows that hold a sample, at least 1 */
+    int64_t epoch, index; /* the batch's position, both from 0 */
 } mica_batch;
 
 /* Starts at epoch 0, batch 0. The data set must outlive the loader. drop_last with fewer samples

@@ -10,6 +10,8 @@
 #include <mica/onnx.h>
 #include <mica/ops.h>
 #include <mica/optim.h>
+#include <mica/ratings.h>
+#include <mica/recommend.h>
 #include <mica/sequence.h>
 #include <mica/status.h>
 #include <mica/tensor.h>

@@ -3,15 +3,13 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "data/dataset.h"
-#include "data/source.h"
+#include "data/lines.h"
 
 #include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TEXT_LIMIT ((uint64_t)1 << 30) /* bytes; keeps a gzip bomb from filling the memory */
 
 struct table {
     const char *path;
@@ -24,45 +22,6 @@ struct table {
     size_t label_capacity;
 };
 
-static mica_status text_read(const char *path, char **text, size_t *size) {
-    mica_source *source;
-    MICA_TRY(mica_source_open(path, &source));
-    uint64_t most = mica_source_most(source);
-    size_t limit = (size_t)(most < TEXT_LIMIT ? most : TEXT_LIMIT), capacity = 1 << 16, used = 0;
-    char *data = NULL;
-    mica_status status = MICA_OK;
-    for (;;) {
-        char *moved = realloc(data, capacity + 1);
-        if (!moved) {
-            status = mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", path);
-            break;
-        }
-        data = moved;
-        size_t got;
-        status = mica_source_read(source, data + used, capacity - used, &got);
-        if (status != MICA_OK)
-            break;
-        used += got;
-        if (used < capacity)
-            break;
-        if (used > limit) {
-            status = mica_fail(MICA_E_FORMAT, "%s: more than the limit of %llu bytes of text", path,
-                (unsigned long long)limit);
-            break;
-        }
-        capacity *= 2;
-    }
-    mica_source_close(&source);
-    if (status != MICA_OK) {
-        free(data);
-        return status;
-    }
-    data[used] = 0;
-    *text = data;
-    *size = used;
-    return MICA_OK;
-}
-
 /* Reads the number that fills the field up to a comma or the line's end; *next is what follows. */
 static bool number_read(
     const struct table *table, const char *field, double *value, const char **next) {
@@ -70,7 +29,7 @@ static bool number_read(
     *value = strtod_l(field, &end, table->locale);
     if (end == field)
         return false;
-    end += strspn(end, " \t\r");
+    end += strspn(end, " \t");
     *next = *end == ',' ? end + 1 : end;
     return *end == ',' || !*end;
 }
@@ -104,7 +63,7 @@ static mica_status line_read(struct table *table, const char *line) {
     for (const char *at = line, *next;; at = next) {
         double value;
         if (!number_read(table, at, &value, &next) || !isfinite((float)value)) {
-            size_t width = strcspn(at, ",\r");
+            size_t width = strcspn(at, ",");
             return mica_fail(MICA_E_FORMAT, "%s:%lld: column %lld: wanted a number, came \"%.*s\"",
                 table->path, table->line, (long long)column + 1, (int)(width < 20 ? width : 20),
                 at);
@@ -126,20 +85,16 @@ static mica_status line_read(struct table *table, const char *line) {
         (long long)table->columns + 1, (long long)column);
 }
 
-static mica_status table_read(struct table *table, char *text, size_t size) {
-    for (char *line = text, *end; line < text + size; line = end + 1) {
-        end = memchr(line, '\n', (size_t)(text + size - line));
-        if (!end)
-            end = text + size;
-        *end = 0;
-        table->line++;
-        if (strlen(line) != (size_t)(end - line))
-            return mica_fail(MICA_E_FORMAT, "%s:%lld: a zero byte: this is not a text file",
-                table->path, table->line);
+static mica_status table_read(struct table *table, mica_lines *lines) {
+    for (char *line;;) {
+        MICA_TRY(mica_lines_next(lines, &line));
+        if (!line)
+            break;
+        table->line = lines->number;
         double value;
         const char *next;
         bool names = table->line == 1 && !number_read(table, line, &value, &next);
-        if (!names && line[strspn(line, " \t\r")])
+        if (!names && line[strspn(line, " \t")])
             MICA_TRY(line_read(table, line));
     }
     return table->rows ? MICA_OK
@@ -149,13 +104,12 @@ static mica_status table_read(struct table *table, char *text, size_t size) {
 
 mica_status mica_dataset_from_csv(
     const char *path, const mica_dataset_options *options, mica_dataset **dataset) {
-    char *text;
-    size_t size;
-    MICA_TRY(text_read(path, &text, &size));
+    mica_lines lines;
+    MICA_TRY(mica_lines_open(path, &lines));
     struct table table = {.path = path, .locale = newlocale(LC_ALL_MASK, "C", NULL)};
-    mica_status status = table.locale ? table_read(&table, text, size)
+    mica_status status = table.locale ? table_read(&table, &lines)
                                       : mica_fail(MICA_E_MEMORY, "out of host memory: locale");
-    free(text);
+    mica_lines_close(&lines);
     if (table.locale)
         freelocale(table.locale);
     mica_samples samples = {.count = table.rows,

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UNSEEN_STREAM 0x756e7365u /* of Philox: keeps these draws apart from all others */
+
 /* The samples; a data set and its splits share one. */
 struct store {
     atomic_int owners;
     mica_samples samples;
-    int64_t stride; /* elements of a sample */
+    int64_t stride, target_stride; /* elements of a sample as it is kept, of a target */
     char **class_names;
     int32_t classes;
     float *mean, *deviation; /* or NULL */
@@ -39,7 +41,12 @@ void mica_samples_free(mica_samples *samples) {
     free(samples->bytes);
     free(samples->floats);
     texts_free(samples->files, samples->count);
+    free(samples->ids);
+    free(samples->starts);
     free(samples->labels);
+    free(samples->targets);
+    free(samples->seen.start);
+    free(samples->seen.item);
     texts_free(samples->skipped, samples->n_skipped);
     *samples = (mica_samples){0};
 }
@@ -64,9 +71,12 @@ void mica_dataset_destroy(mica_dataset **owner) {
     *owner = NULL;
 }
 
+/* Of labels that are numbers in a file: each class has a name in memory. */
+#define CLASSES_MOST (1 << 20)
+
 static mica_status labels_check(const mica_samples *samples, int32_t *classes) {
-    int32_t largest = 0;
-    for (int64_t i = 0; i < samples->count; i++) {
+    int32_t largest = -1;
+    for (int64_t i = 0; i < samples->count && samples->labels; i++) {
         int32_t label = samples->labels[i];
         if (label < 0 || label == INT32_MAX || (*classes && label >= *classes))
             return mica_fail(MICA_E_INVALID,
@@ -76,6 +86,10 @@ static mica_status labels_check(const mica_samples *samples, int32_t *classes) {
         if (label > largest)
             largest = label;
     }
+    if (!*classes && largest >= CLASSES_MOST)
+        return mica_fail(MICA_E_INVALID,
+            "a label is %d: wanted 0 to %d where the number of classes is not given", largest,
+            CLASSES_MOST - 1);
     if (!*classes)
         *classes = largest + 1;
     return MICA_OK;
@@ -141,6 +155,10 @@ mica_status mica_dataset_adopt(
     if (options->class_names && !options->classes)
         return mica_fail(MICA_E_INVALID, "class names without their number: set classes too");
     int64_t stride = mica_shape_count(samples->sample);
+    if (mica_shape_count(samples->target) < 1 || samples->target.rank >= MICA_MAX_RANK)
+        return mica_fail(MICA_E_INVALID,
+            "a target of rank %d: wanted at most %d dimensions, none of 0", samples->target.rank,
+            MICA_MAX_RANK - 1);
     mica_shape sample = options->sample.rank ? options->sample : samples->sample;
     if (stride < 1 || mica_shape_count(sample) != stride) {
         char text[96];
@@ -166,6 +184,7 @@ mica_status mica_dataset_adopt(
     atomic_init(&store->owners, 1);
     store->stride = stride;
     store->classes = classes;
+    store->target_stride = mica_shape_count(samples->target);
     dataset->store = store;
     if (names_copy(store, options->class_names) != MICA_OK ||
         normalization_copy(store, options) != MICA_OK) {
@@ -173,10 +192,21 @@ mica_status mica_dataset_adopt(
         return MICA_E_MEMORY;
     }
     store->samples = *samples;
+    if (samples->seen.start)
+        sample.dim[0]++;
+    bool numbers = samples->targets || (samples->floats && samples->ahead);
+    bool one_unit = samples->ahead && store->deviation && options->channels == 1;
     dataset->info = (mica_dataset_info){
         .count = samples->count,
         .sample = sample,
-        .classes = classes,
+        .dtype = samples->ids ? MICA_I32 : MICA_F32,
+        .target = samples->target,
+        .target_dtype = numbers ? MICA_F32 : MICA_I32,
+        .target_unit = one_unit ? store->deviation[0] : 1,
+        .ordered = samples->ordered,
+        .users = samples->users,
+        .items = samples->items,
+        .classes = numbers ? 0 : classes,
         .class_names = (const char *const *)store->class_names,
         .scale = options->scale != 0 ? options->scale
                  : samples->floats   ? 1
@@ -240,28 +270,85 @@ const mica_dataset_info *mica_dataset_get_info(const mica_dataset *dataset) {
     return &dataset->info;
 }
 
-mica_status mica_dataset_scaled(
-    const mica_dataset *dataset, int64_t index, float *features, int32_t *label) {
+/* The store's number of a sample. */
+static int64_t place_of(const mica_dataset *dataset, int64_t index) {
+    return dataset->index ? dataset->index[index] : index;
+}
+
+/* Where the numbers of a sample begin in the store's array. */
+static int64_t start_of(const struct store *store, int64_t at) {
+    return store->samples.starts ? store->samples.starts[at] : at * store->stride;
+}
+
+mica_status mica_dataset_scaled(const mica_dataset *dataset, int64_t index, float *features) {
     const struct store *store = dataset->store;
     const mica_samples *samples = &store->samples;
-    int64_t at = dataset->index ? dataset->index[index] : index;
+    int64_t at = place_of(dataset, index);
     float scale = dataset->info.scale;
-    if (features && samples->bytes) {
+    if (samples->bytes) {
         const uint8_t *raw = samples->bytes + at * store->stride;
         for (int64_t i = 0; i < store->stride; i++)
             features[i] = (float)raw[i] * scale;
-    } else if (features && samples->floats) {
-        const float *raw = samples->floats + at * store->stride;
+    } else if (samples->floats) {
+        const float *raw = samples->floats + start_of(store, at);
         for (int64_t i = 0; i < store->stride; i++)
             features[i] = raw[i] * scale;
-    } else if (features) {
-        MICA_TRY(mica_image_sample(samples->files[at], samples->sample, features));
+    } else {
+        MICA_TRY(mica_image_sample(samples->files[at], samples->sample, &samples->how, features));
         for (int64_t i = 0; i < store->stride; i++)
             features[i] *= scale;
     }
-    if (label)
-        *label = samples->labels[at];
     return MICA_OK;
+}
+
+/* The n-th of the items that are not among `count` ascending ones. */
+static int32_t nth_unseen(const int32_t *seen, int64_t count, int32_t n) {
+    int64_t low = 0, high = count; /* how many seen ones come before it */
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (seen[middle] - middle <= n)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return n + (int32_t)low;
+}
+
+void mica_dataset_ids(
+    const mica_dataset *dataset, int64_t index, uint64_t seed, int64_t epoch, int32_t *ids) {
+    const struct store *store = dataset->store;
+    const mica_seen *seen = &store->samples.seen;
+    int64_t at = place_of(dataset, index);
+    memcpy(ids, store->samples.ids + start_of(store, at), (size_t)store->stride * sizeof *ids);
+    if (!seen->start)
+        return;
+    int64_t first = seen->start[ids[0]], count = seen->start[ids[0] + 1] - first;
+    uint32_t words[4];
+    mica_philox((const uint32_t[4]){0, (uint32_t)at, (uint32_t)epoch, UNSEEN_STREAM},
+        (const uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)}, words);
+    uint64_t unseen = (uint64_t)(store->samples.items - count);
+    ids[store->stride] = nth_unseen(seen->item + first, count, (int32_t)(words[0] * unseen >> 32));
+}
+
+void mica_dataset_target(const mica_dataset *dataset, int64_t index, void *target) {
+    const struct store *store = dataset->store;
+    const mica_samples *samples = &store->samples;
+    const mica_dataset_info *info = &dataset->info;
+    int64_t at = place_of(dataset, index), n = store->target_stride;
+    if (samples->labels) {
+        *(int32_t *)target = samples->labels[at];
+    } else if (samples->targets) {
+        memcpy(target, samples->targets + at * n, (size_t)n * sizeof(float));
+    } else if (samples->ids) {
+        const int32_t *from = samples->ids + start_of(store, at) + samples->ahead;
+        memcpy(target, from, (size_t)n * sizeof *from);
+    } else {
+        const float *from = samples->floats + start_of(store, at) + samples->ahead;
+        float *to = target;
+        for (int64_t i = 0; i < n; i++)
+            to[i] = from[i] * info->scale;
+        mica_normalize(info->mean, info->deviation, info->channels, n, to);
+    }
 }
 
 void mica_normalize(
@@ -283,17 +370,28 @@ float mica_dataset_white(const mica_dataset *dataset) {
 }
 
 bool mica_dataset_is_lazy(const mica_dataset *dataset) {
-    return dataset->store->samples.files;
+    return dataset->store->samples.files && !dataset->store->samples.bytes;
+}
+
+const char *mica_dataset_file(const mica_dataset *dataset, int64_t index) {
+    char **files = dataset->store->samples.files;
+    return files && index >= 0 && index < dataset->info.count ? files[place_of(dataset, index)]
+                                                              : NULL;
 }
 
 mica_status mica_dataset_sample(
-    const mica_dataset *dataset, int64_t index, float *features, int32_t *label) {
+    const mica_dataset *dataset, int64_t index, void *sample, void *target) {
     if (index < 0 || index >= dataset->info.count)
         return mica_fail(MICA_E_INVALID, "sample %lld: the data set has samples 0 to %lld",
             (long long)index, (long long)dataset->info.count - 1);
-    MICA_TRY(mica_dataset_scaled(dataset, index, features, label));
-    if (features)
-        mica_dataset_normalize(dataset, features);
+    if (sample && dataset->store->samples.ids) {
+        mica_dataset_ids(dataset, index, 0, 0, sample);
+    } else if (sample) {
+        MICA_TRY(mica_dataset_scaled(dataset, index, sample));
+        mica_dataset_normalize(dataset, sample);
+    }
+    if (target)
+        mica_dataset_target(dataset, index, target);
     return MICA_OK;
 }
 

@@ -63,10 +63,24 @@ static void axis_free(struct axis *axis) {
     free(axis->weight);
 }
 
-/* Triangles around the centres of the output pixels, as wide as the input pixels or, when
- * shrinking, as the output pixels: linear interpolation that averages all it covers. */
-static mica_status axis_make(int64_t in, int64_t out, struct axis *axis) {
-    double step = (double)in / (double)out, radius = step > 1 ? step : 1;
+/* Weight of an input pixel whose centre is `x` output pixels (or, when enlarging, input pixels)
+ * off: a triangle, or the cubic of Keys (1981) with a = -1/2. */
+static double filter_at(mica_interpolation interpolation, double x) {
+    x = fabs(x);
+    if (interpolation == MICA_INTERPOLATION_LINEAR)
+        return fmax(0, 1 - x);
+    if (x < 1)
+        return (1.5 * x - 2.5) * x * x + 1;
+    return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+/* `out` pixels from number `skip` on of the `whole` that `in` pixels become. Filters lie around the
+ * centres of output pixels and are as wide as the input's or, when shrinking, as the output's
+ * pixels are: interpolation that averages all it covers. */
+static mica_status axis_make(mica_interpolation interpolation, int64_t in, int64_t whole,
+    int64_t skip, int64_t out, struct axis *axis) {
+    double step = (double)in / (double)whole, unit = step > 1 ? step : 1;
+    double radius = interpolation == MICA_INTERPOLATION_CUBIC ? 2 * unit : unit;
     axis->most = 2 * (int64_t)ceil(radius) + 1;
     axis->first = mica_alloc((size_t)out, sizeof *axis->first);
     axis->taps = mica_alloc((size_t)out, sizeof *axis->taps);
@@ -74,15 +88,16 @@ static mica_status axis_make(int64_t in, int64_t out, struct axis *axis) {
     if (!axis->first || !axis->taps || !axis->weight)
         return MICA_E_MEMORY;
     for (int64_t i = 0; i < out; i++) {
-        double centre = ((double)i + 0.5) * step;
+        double centre = ((double)(skip + i) + 0.5) * step;
         int64_t from = (int64_t)fmax(floor(centre - radius), 0);
         int64_t to = (int64_t)fmin(ceil(centre + radius), (double)in);
         float *weight = axis->weight + i * axis->most;
         double sum = 0;
         for (int64_t j = from; j < to; j++)
-            sum += fmax(0, 1 - fabs((double)j + 0.5 - centre) / radius);
+            sum += filter_at(interpolation, ((double)j + 0.5 - centre) / unit);
         for (int64_t j = from; j < to; j++)
-            weight[j - from] = (float)(fmax(0, 1 - fabs((double)j + 0.5 - centre) / radius) / sum);
+            weight[j - from] =
+                (float)(filter_at(interpolation, ((double)j + 0.5 - centre) / unit) / sum);
         axis->first[i] = from;
         axis->taps[i] = to - from;
     }
@@ -116,44 +131,82 @@ static void pixel_resize(
 }
 
 /* Channel c of `wanted` out of a pixel of `channels`. */
-static float channel(const float *pixel, int64_t channels, int64_t wanted, int64_t c) {
+static float channel(
+    const float *pixel, int64_t channels, int64_t wanted, bool backwards, int64_t c) {
     if (channels == 1)
         return pixel[0];
     if (wanted == 3)
-        return pixel[c];
+        return pixel[backwards ? 2 - c : c];
     return (299 * pixel[0] + 587 * pixel[1] + 114 * pixel[2]) / 1000;
 }
 
-mica_status mica_image_fit(
-    const mica_image *image, mica_shape shape, bool invert, float scale, float *values) {
-    char text[96];
-    if (mica_shape_count(shape) < 1 || shape.rank != 3 || (shape.dim[2] != 1 && shape.dim[2] != 3))
-        return mica_fail(MICA_E_INVALID,
-            "a picture cannot become %s: wanted (height, width, 1) or (height, width, 3)",
-            mica_shape_text(shape, text, sizeof text));
-    int64_t height = shape.dim[0], width = shape.dim[1], wanted = shape.dim[2];
+/* Which part of a picture becomes how many pixels, and which of these are wanted. */
+struct fit {
+    int64_t top, left, height, width; /* the part */
+    int64_t whole[2], skip[2];        /* along height and width */
+};
+
+/* The largest centred part of the wanted proportions, all of which is wanted. */
+static struct fit fit_part(const mica_image *image, int64_t height, int64_t width) {
     double ratio = (double)width / (double)height;
-    int64_t part_height = image->height, part_width = image->width;
-    if ((double)part_width > (double)part_height * ratio)
-        part_width = (int64_t)fmax(1, round((double)part_height * ratio));
+    struct fit fit = {.height = image->height, .width = image->width, .whole = {height, width}};
+    if ((double)fit.width > (double)fit.height * ratio)
+        fit.width = (int64_t)fmax(1, round((double)fit.height * ratio));
     else
-        part_height = (int64_t)fmax(1, round((double)part_width / ratio));
-    if (part_height > image->height)
-        part_height = image->height;
-    int64_t top = (image->height - part_height) / 2, left = (image->width - part_width) / 2;
+        fit.height = (int64_t)fmax(1, round((double)fit.width / ratio));
+    if (fit.height > image->height)
+        fit.height = image->height;
+    fit.top = (image->height - fit.height) / 2;
+    fit.left = (image->width - fit.width) / 2;
+    return fit;
+}
+
+/* All of it, the shorter side of which becomes `size`; the centre is wanted. */
+static struct fit fit_centre(const mica_image *image, int64_t size, int64_t height, int64_t width) {
+    struct fit fit = {.height = image->height, .width = image->width};
+    int64_t shorter = fit.height < fit.width ? fit.height : fit.width;
+    fit.whole[0] = fit.height == shorter ? size : (size * fit.height + shorter / 2) / shorter;
+    fit.whole[1] = fit.width == shorter ? size : (size * fit.width + shorter / 2) / shorter;
+    fit.skip[0] = (fit.whole[0] - height) / 2;
+    fit.skip[1] = (fit.whole[1] - width) / 2;
+    return fit;
+}
+
+/* Where the first `n` inputs of an axis begin that are used at all, and how many are. */
+static int64_t axis_span(const struct axis *axis, int64_t n, int64_t *first) {
+    *first = axis->first[0];
+    int64_t end = 0;
+    for (int64_t i = 0; i < n; i++)
+        end = end > axis->first[i] + axis->taps[i] ? end : axis->first[i] + axis->taps[i];
+    return end - *first;
+}
+
+/* `values` of the wanted part, 0 to 255. */
+static mica_status fit_make(const mica_image *image, const struct fit *fit, mica_shape shape,
+    mica_interpolation interpolation, bool bgr, float *values) {
+    int64_t height = shape.dim[0], width = shape.dim[1], wanted = shape.dim[2], first, span;
     struct axis across = {0}, down = {0};
-    float *row = mica_alloc((size_t)part_width, (size_t)image->channels * sizeof *row);
-    mica_status status = row ? axis_make(part_width, width, &across) : MICA_E_MEMORY;
+    float *row = NULL;
+    mica_status status =
+        axis_make(interpolation, fit->width, fit->whole[1], fit->skip[1], width, &across);
     if (status == MICA_OK)
-        status = axis_make(part_height, height, &down);
+        status = axis_make(interpolation, fit->height, fit->whole[0], fit->skip[0], height, &down);
+    if (status == MICA_OK) {
+        span = axis_span(&across, width, &first);
+        row = mica_alloc((size_t)span, (size_t)image->channels * sizeof *row);
+        status = row ? MICA_OK : MICA_E_MEMORY;
+        for (int64_t x = 0; x < width; x++)
+            across.first[x] -= first;
+    }
     for (int64_t y = 0; y < height && status == MICA_OK; y++) {
-        row_resize(image, top, left, part_width, &down, y, row);
+        row_resize(image, fit->top, fit->left + first, span, &down, y, row);
         for (int64_t x = 0; x < width; x++) {
             float pixel[3] = {0};
             pixel_resize(row, image->channels, &across, x, pixel);
             for (int64_t c = 0; c < wanted; c++) {
-                float value = channel(pixel, image->channels, wanted, c);
-                *values++ = (invert ? 255 - value : value) * scale;
+                float value = channel(pixel, image->channels, wanted, bgr, c);
+                *values++ =
+                    interpolation == MICA_INTERPOLATION_CUBIC ? fminf(fmaxf(value, 0), 255) : value;
             }
         }
     }
@@ -163,12 +216,56 @@ mica_status mica_image_fit(
     return status;
 }
 
-mica_status mica_image_sample(const char *path, mica_shape shape, float *values) {
+/* inverts, scales, normalizes */
+static void finish(const mica_preprocess *how, int64_t channels, int64_t count, float *values) {
+    float scale = how->scale != 0 ? how->scale : 1;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t c = i % channels;
+        float value = (how->invert ? 255 - values[i] : values[i]) * scale;
+        values[i] = (value - how->mean[c]) / (how->deviation[c] != 0 ? how->deviation[c] : 1);
+    }
+}
+
+mica_status mica_image_fit(
+    const mica_image *image, mica_shape shape, const mica_preprocess *how, float *values) {
+    static const mica_preprocess defaults;
+    char text[96];
+    how = how ? how : &defaults;
+    if (mica_shape_count(shape) < 1 || shape.rank != 3 || (shape.dim[2] != 1 && shape.dim[2] != 3))
+        return mica_fail(MICA_E_INVALID,
+            "a picture cannot become %s: wanted (height, width, 1) or (height, width, 3)",
+            mica_shape_text(shape, text, sizeof text));
+    int64_t height = shape.dim[0], width = shape.dim[1];
+    if (how->size && (how->size < height || how->size < width || how->size > PIXEL_LIMIT))
+        return mica_fail(MICA_E_INVALID,
+            "pictures whose shorter side is scaled to %lld pixels cannot become %s: wanted a size "
+            "of at least its height and width",
+            (long long)how->size, mica_shape_text(shape, text, sizeof text));
+    struct fit fit =
+        how->size ? fit_centre(image, how->size, height, width) : fit_part(image, height, width);
+    MICA_TRY(fit_make(image, &fit, shape, how->interpolation, how->bgr, values));
+    finish(how, shape.dim[2], mica_shape_count(shape), values);
+    return MICA_OK;
+}
+
+mica_status mica_image_prepare(
+    const char *path, mica_shape shape, const mica_preprocess *how, float *values) {
+    int64_t size = how ? how->size : 0;
     mica_image image = {0};
-    MICA_TRY(mica_image_load(path, shape.dim[0], shape.dim[1], &image));
-    mica_status status = mica_image_fit(&image, shape, false, 1, values);
+    MICA_TRY(mica_image_load(path, size ? size : shape.dim[0], size ? size : shape.dim[1], &image));
+    mica_status status = mica_image_fit(&image, shape, how, values);
     mica_image_free(&image);
-    for (int64_t i = 0; status == MICA_OK && i < mica_shape_count(shape); i++)
-        values[i] = rintf(values[i]);
     return status;
+}
+
+mica_status mica_image_sample(
+    const char *path, mica_shape shape, const mica_preprocess *how, float *values) {
+    const mica_preprocess plain = {.size = how->size,
+        .interpolation = how->interpolation,
+        .bgr = how->bgr,
+        .invert = how->invert};
+    MICA_TRY(mica_image_prepare(path, shape, &plain, values));
+    for (int64_t i = 0; i < mica_shape_count(shape); i++)
+        values[i] = rintf(values[i]);
+    return MICA_OK;
 }

@@ -13,9 +13,14 @@ mica_status mica_image_decode(const char *name, const void *data, size_t size, i
 mica_status mica_image_load(
     const char *path, int64_t min_height, int64_t min_width, mica_image *image);
 
-/* A picture file as mica_image_fit makes it (height, width, channels), in whole numbers from 0 to
- * 255. Values are what a failure may have written to. */
-mica_status mica_image_sample(const char *path, mica_shape shape, float *values);
+/* The picture of a file as mica_image_fit makes it. Values are what a failure may have written to.
+ */
+mica_status mica_image_prepare(
+    const char *path, mica_shape shape, const mica_preprocess *how, float *values);
+
+/* The same in whole numbers from 0 to 255: how's scale, mean and deviation are for later. */
+mica_status mica_image_sample(
+    const char *path, mica_shape shape, const mica_preprocess *how, float *values);
 
 /* MICA_E_FORMAT for pictures of no or too many pixels, before anything is allocated for them. */
 mica_status mica_image_check_size(const char *name, int64_t height, int64_t width);

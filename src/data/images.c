@@ -34,6 +34,7 @@ typedef struct picture {
 typedef struct collection {
     const char *folder;
     mica_shape shape;
+    const mica_preprocess *how;
     bool strict;
     names classes;
     picture *pictures;
@@ -113,9 +114,11 @@ static mica_status folder_list(
     return status;
 }
 
-static mica_status classes_find(collection *all, const mica_dataset_options *options) {
+static mica_status classes_find(collection *all, const mica_dataset_options *options, bool plain) {
     MICA_TRY(folder_list(all->folder, is_folder, &all->classes));
     size_t wanted = (size_t)options->classes, count = all->classes.count;
+    if (!count && plain)
+        return names_add(&all->classes, "");
     if (!count)
         return mica_fail(MICA_E_FORMAT,
             "%s: no folders in it: wanted one for each class, with its pictures", all->folder);
@@ -149,7 +152,8 @@ static mica_status picture_add(
 }
 
 static mica_status class_list(collection *all, size_t label) {
-    char *folder = mica_path_join(all->folder, all->classes.item[label]);
+    const char *name = all->classes.item[label];
+    char *folder = *name ? mica_path_join(all->folder, name) : mica_strdup(all->folder);
     names list = {0};
     mica_status status = folder ? folder_list(folder, is_picture, &list) : MICA_E_MEMORY;
     for (size_t i = 0; i < list.count && status == MICA_OK; i++)
@@ -166,7 +170,7 @@ static mica_status class_list(collection *all, size_t label) {
 /* Reads one picture; `values` has room for a sample. Keeps what is wrong with it. */
 static void picture_read(collection *all, size_t index, float *values) {
     picture *p = &all->pictures[index];
-    p->status = mica_image_sample(p->path, all->shape, values);
+    p->status = mica_image_sample(p->path, all->shape, all->how, values);
     if (p->status != MICA_OK) {
         p->problem = mica_strdup(mica_last_error());
         if (!p->problem)
@@ -234,10 +238,10 @@ static mica_status keep(collection *all, mica_samples *samples) {
         broken += all->pictures[i].status != MICA_OK;
     samples->sample = all->shape;
     samples->labels = mica_alloc(all->count, sizeof *samples->labels);
-    if (!all->bytes)
-        samples->files = mica_alloc(all->count, sizeof *samples->files);
+    samples->files = mica_alloc(all->count, sizeof *samples->files);
+    samples->how = *all->how;
     samples->skipped = mica_alloc(broken, sizeof *samples->skipped);
-    if (!samples->labels || (!all->bytes && !samples->files) || !samples->skipped)
+    if (!samples->labels || !samples->files || !samples->skipped)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < all->count; i++) {
         picture *p = &all->pictures[i];
@@ -246,12 +250,10 @@ static mica_status keep(collection *all, mica_samples *samples) {
             p->problem = NULL;
             continue;
         }
-        if (all->bytes) {
+        if (all->bytes)
             memmove(all->bytes + kept * all->stride, all->bytes + i * all->stride, all->stride);
-        } else {
-            samples->files[kept] = p->path;
-            p->path = NULL;
-        }
+        samples->files[kept] = p->path;
+        p->path = NULL;
         samples->labels[kept++] = p->label;
     }
     samples->bytes = all->bytes;
@@ -263,7 +265,7 @@ static mica_status keep(collection *all, mica_samples *samples) {
 
 static mica_status load(
     collection *all, const mica_images_options *options, mica_dataset **dataset) {
-    MICA_TRY(classes_find(all, &options->set));
+    MICA_TRY(classes_find(all, &options->set, options->plain));
     for (size_t i = 0; i < all->classes.count; i++)
         MICA_TRY(class_list(all, i));
     uint64_t memory = options->memory ? options->memory : MEMORY;
@@ -297,8 +299,11 @@ mica_status mica_dataset_from_images(
             "pictures as samples of %s: wanted a folder, and samples of (height, width, 3) or "
             "(height, width, 1)",
             mica_shape_text(shape, text, sizeof text));
-    collection all = {
-        .folder = folder, .shape = shape, .strict = options->strict, .stride = (size_t)stride};
+    collection all = {.folder = folder,
+        .shape = shape,
+        .how = &options->preprocess,
+        .strict = options->strict,
+        .stride = (size_t)stride};
     mica_status status = load(&all, options, dataset);
     collection_free(&all);
     return status;

@@ -20,8 +20,7 @@
 enum { THREADS_MOST = 64, THREADS_DECODING = 8, SLOTS_SPARE = 2, PROBLEM_SIZE = 512 };
 
 struct slot {
-    float *features;
-    int32_t *labels;
+    void *samples, *targets; /* of 4 bytes a number, whichever type they have */
     mica_batch batch;
     bool busy, ready;
     mica_status status; /* of filling it */
@@ -41,7 +40,8 @@ struct mica_loader {
     const mica_dataset *dataset;
     mica_loader_options options;
     mica_shape shape;
-    int64_t count, stride, batches;
+    bool ids; /* samples are int32 */
+    int64_t count, stride, target_stride, batches;
     int n_slots, n_workers, n_started;
     struct slot *slots;
     struct worker *workers;
@@ -59,11 +59,11 @@ struct mica_loader {
 /* ---- a thread ---- */
 
 static mica_status sample_fill(
-    struct worker *worker, int64_t epoch, int64_t sample, float *features, int32_t *label) {
+    struct worker *worker, int64_t epoch, int64_t sample, float *features) {
     const mica_loader *loader = worker->loader;
     const mica_augment *augment = &loader->options.augment;
     float *values = worker->sample ? worker->sample : features;
-    MICA_TRY(mica_dataset_scaled(loader->dataset, sample, values, label));
+    MICA_TRY(mica_dataset_scaled(loader->dataset, sample, values));
     if (!worker->sample) {
         mica_dataset_normalize(loader->dataset, values);
         return MICA_OK;
@@ -86,17 +86,24 @@ static mica_status batch_fill(
     }
     int64_t size = loader->options.batch, first = index * size;
     int64_t valid = loader->count - first < size ? loader->count - first : size;
+    const size_t row = (size_t)loader->stride * 4, target_row = (size_t)loader->target_stride * 4;
+    char *samples = slot->samples, *targets = slot->targets;
     for (int64_t i = 0; i < valid; i++) {
         int64_t sample = worker->order ? worker->order[first + i] : first + i;
-        MICA_TRY(sample_fill(
-            worker, epoch, sample, slot->features + i * loader->stride, &slot->labels[i]));
+        void *to = samples + (size_t)i * row;
+        if (loader->ids)
+            mica_dataset_ids(loader->dataset, sample, loader->options.seed, epoch, to);
+        else
+            MICA_TRY(sample_fill(worker, epoch, sample, to));
+        mica_dataset_target(loader->dataset, sample, targets + (size_t)i * target_row);
     }
-    size_t padding = (size_t)(size - valid);
-    memset(slot->features + valid * loader->stride, 0,
-        padding * (size_t)loader->stride * sizeof *slot->features);
-    memset(slot->labels + valid, 0, padding * sizeof *slot->labels);
-    slot->batch = (mica_batch){.features = slot->features,
-        .labels = slot->labels,
+    memset(samples + (size_t)valid * row, 0, (size_t)(size - valid) * row);
+    memset(targets + (size_t)valid * target_row, 0, (size_t)(size - valid) * target_row);
+    bool numbers = mica_dataset_get_info(loader->dataset)->target_dtype == MICA_F32;
+    slot->batch = (mica_batch){.features = loader->ids ? NULL : slot->samples,
+        .ids = loader->ids ? slot->samples : NULL,
+        .labels = numbers ? NULL : slot->targets,
+        .targets = numbers ? slot->targets : NULL,
         .valid = valid,
         .epoch = epoch,
         .index = index};
@@ -146,8 +153,8 @@ static void *thread_run(void *context) {
 
 static void loader_free(mica_loader *loader) {
     for (int i = 0; loader->slots && i < loader->n_slots; i++) {
-        free(loader->slots[i].features);
-        free(loader->slots[i].labels);
+        free(loader->slots[i].samples);
+        free(loader->slots[i].targets);
     }
     for (int i = 0; loader->workers && i < loader->n_workers; i++) {
         free(loader->workers[i].order);
@@ -163,12 +170,12 @@ static mica_status buffers_make(mica_loader *loader) {
     loader->workers = mica_alloc((size_t)loader->n_workers, sizeof *loader->workers);
     if (!loader->slots || !loader->workers)
         return MICA_E_MEMORY;
-    size_t stride = (size_t)loader->stride;
+    size_t stride = (size_t)loader->stride, target_stride = (size_t)loader->target_stride;
     for (int i = 0; i < loader->n_slots; i++) {
         struct slot *slot = &loader->slots[i];
-        slot->features = mica_alloc((size_t)loader->options.batch, stride * sizeof(float));
-        slot->labels = mica_alloc((size_t)loader->options.batch, sizeof *slot->labels);
-        if (!slot->features || !slot->labels)
+        slot->samples = mica_alloc((size_t)loader->options.batch, stride * 4);
+        slot->targets = mica_alloc((size_t)loader->options.batch, target_stride * 4);
+        if (!slot->samples || !slot->targets)
             return MICA_E_MEMORY;
     }
     for (int i = 0; i < loader->n_workers; i++) {
@@ -246,9 +253,12 @@ mica_status mica_loader_create(
         return MICA_E_MEMORY;
     loader->dataset = dataset;
     loader->options = *options;
+    loader->options.shuffle &= !info->ordered;
     loader->shape = info->sample;
+    loader->ids = info->dtype == MICA_I32;
     loader->count = info->count;
     loader->stride = mica_shape_count(info->sample);
+    loader->target_stride = mica_shape_count(info->target);
     loader->batches =
         (info->count + (options->drop_last ? 0 : options->batch - 1)) / options->batch;
     loader->n_workers = threads_count(dataset, options);

@@ -221,10 +221,12 @@ START_TEST(fit_keeps_exact) {
         pixels[i] = (uint8_t)(i * 7);
     mica_image image = {28, 28, 1, pixels};
     float values[28 * 28];
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(28, 28, 1), false, 1.0f / 255, values));
+    ck_ok(mica_image_fit(
+        &image, MICA_SHAPE(28, 28, 1), &(mica_preprocess){.scale = 1.0f / 255}, values));
     for (int i = 0; i < 28 * 28; i++)
         ck_assert_float_eq(values[i], (float)pixels[i] * (1.0f / 255));
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(28, 28, 1), true, 1, values));
+    ck_ok(
+        mica_image_fit(&image, MICA_SHAPE(28, 28, 1), &(mica_preprocess){.invert = true}, values));
     for (int i = 0; i < 28 * 28; i++)
         ck_assert_float_eq(values[i], (float)(255 - pixels[i]));
 }
@@ -234,16 +236,16 @@ START_TEST(fit_colours) {
     uint8_t pixels[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 77, 77, 77};
     mica_image image = {1, 4, 3, pixels};
     float values[12];
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 1), false, 1, values));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 1), NULL, values));
     ck_assert_float_eq_tol(values[0], 0.299f * 255, 1e-3f);
     ck_assert_float_eq_tol(values[1], 0.587f * 255, 1e-3f);
     ck_assert_float_eq_tol(values[2], 0.114f * 255, 1e-3f);
     ck_assert_float_eq(values[3], 77);
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 3), false, 1, values));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(1, 4, 3), NULL, values));
     for (int i = 0; i < 12; i++)
         ck_assert_float_eq(values[i], pixels[i]);
     mica_image grey = {1, 2, 1, pixels};
-    ck_ok(mica_image_fit(&grey, MICA_SHAPE(1, 2, 3), false, 1, values));
+    ck_ok(mica_image_fit(&grey, MICA_SHAPE(1, 2, 3), NULL, values));
     ck_assert(values[0] == 255 && values[1] == 255 && values[2] == 255 && values[3] == 0);
 }
 END_TEST
@@ -255,14 +257,14 @@ START_TEST(fit_crops_and_shrinks) {
         pixels[i] = i % 8 >= 2 && i % 8 < 6 ? 200 : 10;
     mica_image image = {4, 8, 1, pixels};
     float values[64];
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(2, 2, 1), false, 1, values));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(2, 2, 1), NULL, values));
     for (int i = 0; i < 4; i++)
         ck_assert_float_eq_tol(values[i], 200, 1e-3f);
     /* a ramp from 0 to 70 halved by the triangle 1/8 3/8 3/8 1/8: linear again inside; at the edge
      * the triangle is cut: (0 * 3 + 10 * 3 + 20) / 7 */
     uint8_t ramp[] = {0, 10, 20, 30, 40, 50, 60, 70};
     mica_image line = {1, 8, 1, ramp};
-    ck_ok(mica_image_fit(&line, MICA_SHAPE(2, 16, 1), false, 1, values));
+    ck_ok(mica_image_fit(&line, MICA_SHAPE(2, 16, 1), NULL, values));
     ck_assert_float_eq_tol(values[0], 0, 1e-4f);
     ck_assert_float_eq_tol(values[1], 2.5f, 1e-4f);
     ck_assert_float_eq_tol(values[2], 7.5f, 1e-4f);
@@ -271,13 +273,72 @@ START_TEST(fit_crops_and_shrinks) {
     for (int i = 0; i < 64; i++)
         square[i] = ramp[i % 8];
     mica_image field = {8, 8, 1, square};
-    ck_ok(mica_image_fit(&field, MICA_SHAPE(4, 4, 1), false, 1, values));
+    ck_ok(mica_image_fit(&field, MICA_SHAPE(4, 4, 1), NULL, values));
     ck_assert_float_eq_tol(values[0], 50.0f / 7, 1e-4f);
     ck_assert_float_eq_tol(values[1], 25, 1e-4f);
     ck_assert_float_eq_tol(values[2], 45, 1e-4f);
     ck_assert_float_eq_tol(values[7], 70 - 50.0f / 7, 1e-4f);
-    ck_ok(mica_image_fit(&field, MICA_SHAPE(1, 1, 1), false, 1, values));
+    ck_ok(mica_image_fit(&field, MICA_SHAPE(1, 1, 1), NULL, values));
     ck_assert_float_eq_tol(values[0], 35, 1e-4f);
+}
+END_TEST
+
+/* 4 x 8 scaled to 2 x 4, of which the middle 2 x 2 are taken: as if all had been scaled and then
+ * cut.
+ */
+START_TEST(fit_takes_the_centre) {
+    uint8_t pixels[4 * 8 * 3];
+    for (int i = 0; i < 4 * 8; i++)
+        for (int c = 0; c < 3; c++)
+            pixels[3 * i + c] = (uint8_t)(i % 8 * 10 + 50 * c);
+    mica_image image = {4, 8, 3, pixels};
+    const mica_preprocess how = {
+        .size = 2, .bgr = true, .scale = 0.5f, .mean = {1, 2, 3}, .deviation = {1, 2, 4}};
+    float values[2 * 2 * 3], whole[2 * 4 * 3];
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(2, 4, 3), NULL, whole));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(2, 2, 3), &how, values));
+    for (int i = 0; i < 2 * 2; i++)
+        for (int c = 0; c < 3; c++) {
+            float wanted = whole[3 * (i / 2 * 4 + i % 2 + 1) + 2 - c];
+            ck_assert_float_eq_tol(
+                values[3 * i + c], (wanted / 2 - how.mean[c]) / how.deviation[c], 1e-4f);
+        }
+    /* the shorter side may be the width, and pictures may grow */
+    mica_image turned = {8, 4, 3, pixels};
+    ck_ok(mica_image_fit(&turned, MICA_SHAPE(2, 2, 3), &how, values));
+    ck_ok(mica_image_fit(&turned, MICA_SHAPE(2, 2, 3), &(mica_preprocess){.size = 100}, values));
+    ck_refused(mica_image_fit(&image, MICA_SHAPE(3, 2, 3), &how, values), MICA_E_INVALID,
+        "scaled to 2 pixels cannot become (3, 2, 3)");
+}
+END_TEST
+
+/* The cubic goes through the pixels when nothing is scaled, keeps straight lines straight inside,
+ * and what overshoots is cut. */
+START_TEST(fit_cubic) {
+    uint8_t ramp[] = {0, 10, 20, 30, 40, 50, 60, 70}, edge[] = {0, 0, 0, 255, 255, 255};
+    mica_image line = {1, 8, 1, ramp}, step = {1, 6, 1, edge};
+    const mica_preprocess how = {.interpolation = MICA_INTERPOLATION_CUBIC};
+    float values[4 * 24];
+    ck_ok(mica_image_fit(&line, MICA_SHAPE(1, 8, 1), &how, values));
+    for (int i = 0; i < 8; i++)
+        ck_assert_float_eq_tol(values[i], ramp[i], 1e-4f);
+    ck_ok(mica_image_fit(&line, MICA_SHAPE(2, 16, 1), &how, values));
+    for (int i = 4; i < 12; i++)
+        ck_assert_float_eq_tol(values[i], 5.0f * (float)i - 2.5f, 1e-3f);
+    ck_ok(mica_image_fit(&step, MICA_SHAPE(4, 24, 1), &how, values));
+    for (int i = 0; i < 24; i++)
+        ck_assert(values[i] >= 0 && values[i] <= 255);
+}
+END_TEST
+
+START_TEST(presets) {
+    const mica_preprocess *how = mica_preprocess_preset("torchvision");
+    ck_assert(how && how->size == 256 && how->crop == 224 && !how->bgr);
+    ck_assert(mica_preprocess_preset("squeezenet")->bgr);
+    ck_assert_ptr_null(mica_preprocess_preset("other"));
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_ptr_nonnull(mica_preprocess_preset(mica_preprocess_name(i)));
+    ck_assert_ptr_null(mica_preprocess_name(4));
 }
 END_TEST
 
@@ -291,7 +352,7 @@ START_TEST(fit_odd_sizes) {
             for (int tall = 0; tall < 2; tall++) {
                 mica_image image = {sizes[i][0], sizes[i][1], 3, pixels};
                 mica_shape shape = MICA_SHAPE(tall ? out : 5, tall ? 5 : out, 3);
-                ck_ok(mica_image_fit(&image, shape, false, 1, values));
+                ck_ok(mica_image_fit(&image, shape, NULL, values));
                 for (int64_t k = 0; k < mica_shape_count(shape); k++)
                     ck_assert_float_eq_tol(values[k], 99, 1e-3f);
             }
@@ -302,8 +363,8 @@ START_TEST(fit_refused) {
     uint8_t pixel = 0;
     float value;
     mica_image image = {1, 1, 1, &pixel};
-    ck_refused(mica_image_fit(&image, MICA_SHAPE(64), false, 1, &value), MICA_E_INVALID, "(64)");
-    ck_refused(mica_image_fit(&image, MICA_SHAPE(8, 8, 2), false, 1, &value), MICA_E_INVALID,
+    ck_refused(mica_image_fit(&image, MICA_SHAPE(64), NULL, &value), MICA_E_INVALID, "(64)");
+    ck_refused(mica_image_fit(&image, MICA_SHAPE(8, 8, 2), NULL, &value), MICA_E_INVALID,
         "(8, 8, 2): wanted (height, width, 1)");
 }
 END_TEST
@@ -324,6 +385,9 @@ int main(void) {
     tcase_add_test(tests, fit_keeps_exact);
     tcase_add_test(tests, fit_colours);
     tcase_add_test(tests, fit_crops_and_shrinks);
+    tcase_add_test(tests, fit_takes_the_centre);
+    tcase_add_test(tests, fit_cubic);
+    tcase_add_test(tests, presets);
     tcase_add_test(tests, fit_odd_sizes);
     tcase_add_test(tests, fit_refused);
     suite_add_tcase(suite, tests);

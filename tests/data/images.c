@@ -35,7 +35,7 @@ static void check_sample(const mica_dataset *set, int64_t index, const char *fil
     int32_t got_label;
     mica_image image;
     ck_ok(mica_image_read(temp_path(file), &image));
-    ck_ok(mica_image_fit(&image, MICA_SHAPE(8, 12, 3), false, 1, wanted));
+    ck_ok(mica_image_fit(&image, MICA_SHAPE(8, 12, 3), NULL, wanted));
     mica_image_free(&image);
     ck_ok(mica_dataset_sample(set, index, got, &got_label));
     ck_assert_int_eq(got_label, label);

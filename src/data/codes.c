@@ -1,0 +1,82 @@
+/* Codes of samples, as `mica encode` and NumPy write them. */
+#include "data/dataset.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Codes (count, ...) and labels (count). */
+static mica_status arrays_check(
+    const char *path, const mica_array *codes, const mica_array *labels) {
+    char text[96];
+    if (!codes || !codes->floats || codes->shape.rank < 2)
+        return mica_fail(MICA_E_FORMAT,
+            "%s: wanted an array codes (samples, ...) of numbers with a point%s%s", path,
+            codes ? ", came " : "", codes ? mica_shape_text(codes->shape, text, sizeof text) : "");
+    if (!labels || !labels->integers || labels->shape.rank != 1 ||
+        labels->shape.dim[0] != codes->shape.dim[0])
+        return mica_fail(MICA_E_FORMAT,
+            "%s: wanted an array labels (%lld) of whole numbers, one a sample%s%s", path,
+            (long long)codes->shape.dim[0], labels ? ", came " : "",
+            labels ? mica_shape_text(labels->shape, text, sizeof text) : "");
+    for (int64_t i = 0, n = mica_shape_count(codes->shape); i < n; i++)
+        if (!isfinite(codes->floats[i]))
+            return mica_fail(
+                MICA_E_FORMAT, "%s: number %lld of codes is not finite", path, (long long)i);
+    return MICA_OK;
+}
+
+/* Names in the file become those of the set, and must be those that are asked for. */
+static mica_status names_check(
+    const char *path, const mica_array *names, mica_dataset_options *options) {
+    if (!names || !names->texts)
+        return MICA_OK;
+    int32_t count = (int32_t)mica_shape_count(names->shape);
+    bool same = !options->classes || options->classes == count;
+    for (int32_t i = 0; i < count && same && options->class_names; i++)
+        same = !strcmp(options->class_names[i], names->texts[i]);
+    if (!same)
+        return mica_fail(MICA_E_FORMAT,
+            "%s: its %d class_names are not those of the other files or the recipe: the labels "
+            "would mean something else",
+            path, count);
+    options->classes = count;
+    options->class_names = names->texts;
+    return MICA_OK;
+}
+
+static mica_status make(const char *path, const mica_npz *file, const mica_array *codes,
+    const mica_array *labels, const mica_dataset_options *options, mica_dataset **dataset) {
+    mica_dataset_options filled = options ? *options : (mica_dataset_options){0};
+    MICA_TRY(arrays_check(path, codes, labels));
+    MICA_TRY(names_check(path, mica_npz_find(file, "class_names"), &filled));
+    mica_shape shape = mica_shape_of(codes->shape.rank - 1, codes->shape.dim + 1);
+    int64_t count = codes->shape.dim[0];
+    mica_samples samples = {.count = count, .sample = shape};
+    samples.floats =
+        mica_copy(codes->floats, (size_t)mica_shape_count(codes->shape) * sizeof(float));
+    samples.labels = mica_copy(labels->integers, (size_t)count * sizeof(int32_t));
+    mica_status status = samples.floats && samples.labels
+                             ? mica_dataset_adopt(&samples, &filled, dataset)
+                             : MICA_E_MEMORY;
+    if (status != MICA_OK)
+        mica_samples_free(&samples);
+    return status == MICA_E_INVALID ? mica_fail_in(MICA_E_FORMAT, "%s", path) : status;
+}
+
+mica_status mica_dataset_from_npz(const char *path, const char *labels_path,
+    const mica_dataset_options *options, mica_dataset **dataset) {
+    mica_npz *file = NULL, *beside = NULL;
+    mica_status status = mica_npz_read(path, &file);
+    if (status == MICA_OK && labels_path)
+        status = mica_npz_read(labels_path, &beside);
+    if (status == MICA_OK)
+        status = make(path, file, mica_npz_find(file, beside ? "" : "codes"),
+            beside ? mica_npz_get(beside, 0) : mica_npz_find(file, "labels"), options, dataset);
+    mica_npz_destroy(&file);
+    mica_npz_destroy(&beside);
+    return status;
+}
