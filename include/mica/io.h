@@ -1,4 +1,4 @@
-/* Files: tensors in safetensors, pictures. */
+/* Files: tensors in safetensors, NumPy's arrays, pictures. */
 #ifndef MICA_IO_H
 #define MICA_IO_H
 
@@ -62,7 +62,7 @@ MICA_API mica_status mica_safetensors_commit(mica_safetensors_writer **writer); 
 MICA_API void mica_safetensors_abort(mica_safetensors_writer **writer);
 
 /* An open safetensors file. The whole header is checked against the file's length at opening; data
- * are read when asked for. Used by one thread at a time. */
+ * are read, or come into view, when asked for. Used by one thread at a time. */
 typedef struct mica_safetensors mica_safetensors;
 
 MICA_API mica_status mica_safetensors_open(const char *path, mica_safetensors **file);
@@ -87,9 +87,47 @@ MICA_API mica_status mica_safetensors_read_floats(
 MICA_API mica_status mica_safetensors_read_bytes(
     mica_safetensors *file, const mica_stored_tensor *tensor, void *bytes);
 
+/* The same numbers as mica_safetensors_read_floats, until the next view or close: float32 where
+ * they lie in the file, which is mapped into memory, so that nothing is copied; others, or where
+ * the file's header is of an odd length or its file system cannot map, in memory of their own. A
+ * file that became shorter since it was opened is MICA_E_IO. One that another program cuts off
+ * while the numbers are being read raises SIGBUS, as with any mapped file: replace weights by
+ * renaming a whole new file over them, as mica_safetensors_commit does, never by writing into them.
+ */
+MICA_API mica_status mica_safetensors_view(
+    mica_safetensors *file, const mica_stored_tensor *tensor, const float **values);
+
 /* Writes an array as NumPy's numpy.load reads it: format 1.0, float32, little-endian, in C's order.
  */
 MICA_API mica_status mica_npy_write(const char *path, mica_shape shape, const float *values);
+
+/* An array of NumPy's, with one of the three: numbers with a point as float32, whole numbers and
+ * truth as int32, texts in UTF-8. */
+typedef struct mica_array {
+    const char *name; /* in the archive; "" in a .npy file */
+    mica_shape shape;
+    const float *floats;
+    const int32_t *integers;
+    const char *const *texts;
+} mica_array;
+
+/* Writes arrays as one .npz file, uncompressed, as numpy.savez does: '<f4', '<i4' and '<U'. The
+ * file is replaced whole or not at all. */
+MICA_API mica_status mica_npz_write(const char *path, const mica_array *arrays, size_t count);
+
+/* The arrays of a .npz file (compressed or not) or of a .npy file, whole in memory. */
+typedef struct mica_npz mica_npz;
+
+/* Reads them. Types: floats of 16, 32 and 64 bits, integers of all sizes whose numbers fit into
+ * int32, bool, bytes and str, little-endian and in C's order; others are MICA_E_UNSUPPORTED. An
+ * array has at least one element. */
+MICA_API mica_status mica_npz_read(const char *path, mica_npz **npz);
+MICA_API void mica_npz_destroy(mica_npz **npz);
+
+/* The arrays in the file's order; NULL out of range or for a name that is not there, without an
+ * error being set. They live as long as the npz. */
+MICA_API const mica_array *mica_npz_get(const mica_npz *npz, size_t index);
+MICA_API const mica_array *mica_npz_find(const mica_npz *npz, const char *name);
 
 /* A picture, 8 bits a channel. */
 typedef struct mica_image {
@@ -106,12 +144,37 @@ MICA_API void mica_image_free(mica_image *image); /* zeroes it; accepts a zeroed
 /* Writes a picture of 1 or 3 channels as PNG. */
 MICA_API mica_status mica_image_write_png(const char *path, const mica_image *image);
 
+/* How pictures are resized; when they shrink, the filter covers all that becomes one pixel. */
+typedef enum mica_interpolation {
+    MICA_INTERPOLATION_LINEAR,
+    MICA_INTERPOLATION_CUBIC
+} mica_interpolation;
+
+/* How a picture becomes a network's input. Zero means the default. */
+typedef struct mica_preprocess {
+    int64_t size; /* the shorter side is scaled to so many pixels, then the centre taken; 0: the
+                     largest centred part of the input's proportions is scaled to the input */
+    int64_t crop; /* height and width of inputs that leave them open (ONNX); nothing else */
+    mica_interpolation interpolation;
+    bool bgr;           /* channels are blue, green, red */
+    bool invert;        /* 0 to 255 become 255 to 0 */
+    float scale;        /* then values are multiplied by this; 0: 1 */
+    float mean[3];      /* then by channel, in the input's order, this is subtracted */
+    float deviation[3]; /* and this divided by; 0: 1 */
+} mica_preprocess;
+
+/* What networks that others trained expect: "alexnet" and "squeezenet" (as in Caffe: blue, green,
+ * red, 0 to 255 less a mean colour), "vgg" (likewise), "torchvision" (0 to 1, normalized). NULL for
+ * another name, and for an index out of range; no error is set. */
+MICA_API const mica_preprocess *mica_preprocess_preset(const char *name);
+MICA_API const char *mica_preprocess_name(size_t index);
+
 /* Makes a picture a network's input of shape (height, width, channels), channels 1 or 3: grey by
- * the luma of ITU-R BT.601 where one channel is wanted, the largest centred part of the wanted
- * proportions, resized by linear interpolation whose filter widens when shrinking, inverted if
- * asked. Values are 0 to 255 times scale. A picture of that size already keeps its exact values. */
+ * the luma of ITU-R BT.601 where one channel is wanted. Unless how->interpolation says otherwise
+ * resizing is linear. how may be NULL. A picture whose part has the wanted size already keeps its
+ * exact values. A how->size below the input's height or width is MICA_E_INVALID. */
 MICA_API mica_status mica_image_fit(
-    const mica_image *image, mica_shape shape, bool invert, float scale, float *values);
+    const mica_image *image, mica_shape shape, const mica_preprocess *how, float *values);
 
 #ifdef __cplusplus
 }

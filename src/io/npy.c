@@ -1,17 +1,16 @@
 /* Writing NumPy's array files. */
+#include "io/npy.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "io/stored.h"
 
 #include <stdlib.h>
 
 #define MAGIC "\x93NUMPY\x01\x00"
 
-/* The header is padded so that the data begin at a multiple of 64 bytes. */
-static void header_add(mica_text *text, mica_shape shape) {
+void mica_npy_header(mica_text *text, const char *type, mica_shape shape) {
     mica_text header = {0};
-    mica_text_add(&header, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    mica_text_add(&header, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int i = 0; i < shape.rank; i++)
         mica_text_add(&header, "%lld,%s", (long long)shape.dim[i], i + 1 < shape.rank ? " " : "");
     mica_text_add(&header, "), }");
@@ -31,7 +30,7 @@ mica_status mica_npy_write(const char *path, mica_shape shape, const float *valu
     if (count < 1)
         return mica_fail(MICA_E_INVALID, "%s: the shape of the array is not valid", path);
     mica_text header = {0};
-    header_add(&header, shape);
+    mica_npy_header(&header, "<f4", shape);
     mica_file_writer *writer = NULL;
     mica_status status = header.failed ? MICA_E_MEMORY : mica_file_begin(path, &writer);
     if (status == MICA_OK)

@@ -1,5 +1,7 @@
 /* Reading safetensors. The header is not trusted: every length, shape and offset is checked against
- * the file's length before anything is allocated or read by it. */
+ * the file's length before anything is allocated or read by it. Data are mapped, so that they go
+ * from the page cache to a device without a copy in between; that the file still has its length is
+ * asked again for each tensor, since a page that it has lost cannot be touched (SIGBUS). */
 #include "base/error.h"
 #include "base/mem.h"
 #include "io/stored.h"
@@ -10,6 +12,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +30,10 @@ struct mica_safetensors {
     json_t *root; /* the header */
     size_t count;
     struct entry *entries; /* by offset */
+    const char *map;       /* the whole file; NULL where it cannot be mapped */
+    const char *seen;      /* what was viewed last: pages of the map from here on, */
+    size_t seen_size;
+    float *widened; /* or a block of its own */
 };
 
 static mica_status read_at(const mica_safetensors *file, int64_t offset, void *data, size_t size) {
@@ -188,6 +195,19 @@ static mica_status entries_load(mica_safetensors *file) {
     return MICA_OK;
 }
 
+static size_t file_size(const mica_safetensors *file) {
+    return (size_t)(file->data_start + file->data_size);
+}
+
+/* Gives back what the last view holds: pages that were copied need not stay with this process. */
+static void view_end(mica_safetensors *file) {
+    if (file->seen)
+        madvise((void *)file->seen, file->seen_size, MADV_DONTNEED);
+    file->seen = NULL;
+    free(file->widened);
+    file->widened = NULL;
+}
+
 mica_status mica_safetensors_open(const char *path, mica_safetensors **out) {
     mica_safetensors *file = mica_alloc(1, sizeof *file);
     if (!file)
@@ -202,10 +222,13 @@ mica_status mica_safetensors_open(const char *path, mica_safetensors **out) {
         status = header_load(file);
     if (status == MICA_OK)
         status = entries_load(file);
-    if (status == MICA_OK)
+    if (status == MICA_OK) {
+        void *map = mmap(NULL, file_size(file), PROT_READ, MAP_PRIVATE, file->fd, 0);
+        file->map = map == MAP_FAILED ? NULL : map;
         *out = file;
-    else
+    } else {
         mica_safetensors_close(&file);
+    }
     return status;
 }
 
@@ -213,6 +236,9 @@ void mica_safetensors_close(mica_safetensors **owner) {
     mica_safetensors *file = *owner;
     if (!file)
         return;
+    view_end(file);
+    if (file->map)
+        munmap((void *)file->map, file_size(file));
     for (size_t i = 0; i < file->count; i++)
         free((void *)file->entries[i].tensor.dim);
     free(file->entries);
@@ -254,9 +280,7 @@ mica_status mica_safetensors_read_floats(
     mica_safetensors *file, const mica_stored_tensor *tensor, float *values) {
     if (tensor->type == MICA_STORED_F32)
         return mica_safetensors_read_bytes(file, tensor, values);
-    if (!mica_stored_floats(tensor->type, NULL, 0, NULL))
-        return mica_fail(MICA_E_UNSUPPORTED, "%s: tensor \"%.100s\": %s does not fit into float32",
-            file->path, tensor->name, mica_stored_type_name(tensor->type));
+    MICA_TRY(mica_stored_widens(file->path, tensor));
     const struct entry *entry = (const struct entry *)tensor;
     size_t width = mica_stored_type_size(tensor->type);
     char piece[PIECE];
@@ -266,5 +290,36 @@ mica_status mica_safetensors_read_floats(
         mica_stored_floats(tensor->type, piece, size / width, values);
         values += size / width;
     }
+    return MICA_OK;
+}
+
+static mica_status same_length(const mica_safetensors *file) {
+    struct stat info;
+    if (fstat(file->fd, &info) || info.st_size < (off_t)file_size(file))
+        return mica_fail(MICA_E_IO, "%s: became shorter while it was open", file->path);
+    return MICA_OK;
+}
+
+mica_status mica_safetensors_view(
+    mica_safetensors *file, const mica_stored_tensor *tensor, const float **values) {
+    const struct entry *entry = (const struct entry *)tensor;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t begin = (size_t)(file->data_start + entry->begin);
+    const size_t end = (size_t)(file->data_start + entry->end);
+    view_end(file);
+    if (file->map && tensor->type == MICA_STORED_F32 && begin % _Alignof(float) == 0) {
+        MICA_TRY(same_length(file));
+        file->seen = file->map + begin / page * page;
+        file->seen_size = end - begin / page * page;
+        *values = (const float *)(const void *)(file->map + begin);
+        return MICA_OK;
+    }
+    float *room = mica_alloc((size_t)mica_stored_count(tensor), sizeof *room);
+    mica_status status = room ? mica_safetensors_read_floats(file, tensor, room) : MICA_E_MEMORY;
+    if (status != MICA_OK) {
+        free(room);
+        return status;
+    }
+    *values = file->widened = room;
     return MICA_OK;
 }

@@ -1,6 +1,8 @@
 /* Element types of safetensors: names, sizes, conversion to float32. Knows no files. */
 #include "io/stored.h"
 
+#include "base/error.h"
+
 #include <string.h>
 
 static const struct {
@@ -120,4 +122,11 @@ bool mica_stored_floats(mica_stored_type type, const void *data, size_t count, f
     default:
         return false;
     }
+}
+
+mica_status mica_stored_widens(const char *path, const mica_stored_tensor *tensor) {
+    if (tensor->type == MICA_STORED_F32 || mica_stored_floats(tensor->type, NULL, 0, NULL))
+        return MICA_OK;
+    return mica_fail(MICA_E_UNSUPPORTED, "%s: tensor \"%.100s\": %s does not fit into float32",
+        path, tensor->name, mica_stored_type_name(tensor->type));
 }

@@ -21,6 +21,9 @@ int64_t mica_stored_bytes(const mica_stored_tensor *tensor);
 /* Whether a name can be shown on one line and is of a fair length. */
 bool mica_stored_name_ok(const char *name);
 
+/* Fails if a tensor of the file `path` is of a type that mica_stored_floats does not know. */
+mica_status mica_stored_widens(const char *path, const mica_stored_tensor *tensor);
+
 /* Widens `count` elements to float32; false for a type that has no such conversion. */
 bool mica_stored_floats(mica_stored_type type, const void *data, size_t count, float *values);
 

@@ -1,6 +1,6 @@
-/* Pictures of training as SVG files: curves and confusion matrices. Takes plain arrays and knows no
- * models. The pictures bring their own white ground, so that dark viewers show them as light ones
- * do. Texts are UTF-8. Files are replaced whole. */
+/* Pictures of training as SVG files: curves, confusion matrices, bars. Takes plain arrays and knows
+ * no models. The pictures bring their own white ground, so that dark viewers show them as light
+ * ones do. Texts are UTF-8. Files are replaced whole. */
 #ifndef MICA_IO_SVG_H
 #define MICA_IO_SVG_H
 
@@ -39,6 +39,23 @@ mica_status mica_svg_curves(const char *path, const mica_figure *figure);
  * "Confusion matrix"; the accuracy is added to it. */
 mica_status mica_svg_confusion(const char *path, const char *title, const int64_t *counts,
     int32_t classes, const char *const *names);
+
+/* A bar, as long as its value against the longest of its group. */
+typedef struct mica_bar {
+    const char *name;
+    double value; /* from 0 on; what is not finite has no bar */
+    bool own;     /* stands out */
+} mica_bar;
+
+typedef struct mica_bar_group {
+    const char *title;
+    const mica_bar *bars;
+    size_t count;
+} mica_bar_group;
+
+/* Groups of bars below each other, with their values. */
+mica_status mica_svg_bars(
+    const char *path, const char *title, const mica_bar_group *groups, size_t count);
 
 /* For the files that draw. A document is begun, filled and ended; between these, numbers are
  * written as in C whatever the locale. */

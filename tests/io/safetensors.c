@@ -347,6 +347,32 @@ START_TEST(shrinks_while_open) {
 }
 END_TEST
 
+START_TEST(views) {
+    mica_safetensors *file;
+    const char *path = sample_write("a.safetensors");
+    const float *values, weight[] = {1, -2, 0.5f, INFINITY, 1e-40f, 3};
+    ck_ok(mica_safetensors_open(path, &file));
+    ck_ok(mica_safetensors_view(file, mica_safetensors_find(file, "dense/weight"), &values));
+    ck_assert_mem_eq(values, weight, sizeof weight);
+    ck_ok(mica_safetensors_view(file, mica_safetensors_find(file, "mask"), &values));
+    ck_assert_float_eq(values[2], 255);
+    ck_ok(mica_safetensors_view(file, mica_safetensors_find(file, "größe"), &values));
+    ck_refused(mica_safetensors_view(file, mica_safetensors_find(file, "step"), &values),
+        MICA_E_UNSUPPORTED, "I64 does not fit into float32");
+    ck_ok(mica_safetensors_view(file, mica_safetensors_find(file, "dense/weight"), &values));
+    ck_assert_float_eq(values[5], 3);
+    ck_assert_int_eq(truncate(path, 100), 0);
+    ck_refused(mica_safetensors_view(file, mica_safetensors_find(file, "dense/weight"), &values),
+        MICA_E_IO, "became shorter");
+    mica_safetensors_close(&file);
+    /* A header of an odd length: the numbers are not where floats may lie. */
+    ck_ok(mica_safetensors_open(file_of(A("F32", "[2]", "[0,8]") " ", 8), &file));
+    ck_ok(mica_safetensors_view(file, mica_safetensors_get(file, 0), &values));
+    ck_assert(values[0] == 0 && values[1] == 0);
+    mica_safetensors_close(&file);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("safetensors");
     TCase *tests = tcase_create("safetensors");
@@ -364,6 +390,7 @@ int main(void) {
     tcase_add_test(tests, lengths_refused);
     tcase_add_test(tests, damage);
     tcase_add_test(tests, shrinks_while_open);
+    tcase_add_test(tests, views);
     suite_add_tcase(suite, tests);
     return temp_run(suite);
 }

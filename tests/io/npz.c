@@ -1,0 +1,188 @@
+/* NumPy's arrays: what is written is read again, NumPy's own files are read, bad ones are refused.
+ */
+#include "tests/io/temp.h"
+
+#include <mica/mica.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static mica_npz *file;
+
+static void setup(void) {
+    temp_make();
+}
+
+static void teardown(void) {
+    mica_npz_destroy(&file);
+    temp_remove();
+}
+
+/* A .npy file with that header and data behind it. */
+static const char *npy(const char *header, const void *data, size_t size) {
+    static char bytes[4096];
+    size_t length = strlen(header);
+    memcpy(bytes, "\x93NUMPY\x01\x00", 8);
+    bytes[8] = (char)length;
+    bytes[9] = (char)(length >> 8);
+    memcpy(bytes + 10, header, length);
+    if (size)
+        memcpy(bytes + 10 + length, data, size);
+    return temp_write("a.npy", bytes, 10 + length + size);
+}
+
+#define HEADER(type, shape) "{'descr': '" type "', 'fortran_order': False, 'shape': " shape ", }\n"
+
+static const float codes[] = {1, 2, 3, 4, 5, -6};
+static const int32_t labels[] = {1, 0, 1};
+static const char *const names[] = {"ants", "b\xc3\xa9"
+                                            "es \xf0\x9f\x90\x9d"};
+static const mica_array arrays[] = {{.name = "codes", .shape = {2, {3, 2}}, .floats = codes},
+    {.name = "labels", .shape = {1, {3}}, .integers = labels},
+    {.name = "class_names", .shape = {1, {2}}, .texts = names}};
+
+START_TEST(comes_back) {
+    ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
+    ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3)); /* over the former one */
+    ck_ok(mica_npz_read(temp_path("a.npz"), &file));
+    const mica_array *read = mica_npz_find(file, "codes");
+    ck_assert_ptr_nonnull(read);
+    ck_assert(read->floats && read->shape.rank == 2 && read->shape.dim[0] == 3);
+    ck_assert_int_eq(memcmp(read->floats, codes, sizeof codes), 0);
+    read = mica_npz_get(file, 1);
+    ck_assert_str_eq(read->name, "labels");
+    ck_assert_int_eq(memcmp(read->integers, labels, sizeof labels), 0);
+    read = mica_npz_find(file, "class_names");
+    for (int i = 0; i < 2; i++)
+        ck_assert_str_eq(read->texts[i], names[i]);
+    ck_assert_ptr_null(mica_npz_get(file, 3));
+    ck_assert_ptr_null(mica_npz_find(file, "other"));
+}
+END_TEST
+
+START_TEST(becomes_a_data_set) {
+    mica_dataset *set = NULL;
+    ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
+    ck_ok(mica_dataset_from_npz(temp_path("a.npz"), NULL, NULL, &set));
+    const mica_dataset_info *info = mica_dataset_get_info(set);
+    ck_assert(info->count == 3 && info->classes == 2 && info->sample.dim[0] == 2);
+    ck_assert_str_eq(info->class_names[1], names[1]);
+    float sample[2];
+    int32_t label;
+    ck_ok(mica_dataset_sample(set, 2, sample, &label));
+    ck_assert(sample[0] == 5 && sample[1] == -6 && label == 1);
+    mica_dataset_destroy(&set);
+    const mica_dataset_options other = {
+        .classes = 2, .class_names = (const char *const[]){"ants", "wasps"}};
+    ck_refused(mica_dataset_from_npz(temp_path("a.npz"), NULL, &other, &set), MICA_E_FORMAT,
+        "class_names are not those");
+    ck_ok(mica_npz_write(temp_path("b.npz"), arrays, 1));
+    ck_refused(mica_dataset_from_npz(temp_path("b.npz"), NULL, NULL, &set), MICA_E_FORMAT,
+        "wanted an array labels (3)");
+    ck_ok(mica_npz_write(temp_path("b.npz"), arrays + 1, 2));
+    ck_refused(mica_dataset_from_npz(temp_path("b.npz"), NULL, NULL, &set), MICA_E_FORMAT,
+        "wanted an array codes");
+    ck_ok(mica_npy_write(temp_path("c.npy"), MICA_SHAPE(3, 2), codes));
+    ck_ok(mica_dataset_from_npz(temp_path("c.npy"),
+        npy(HEADER("<i8", "(3,)"), (const int64_t[]){0, 1, 2}, 24), NULL, &set));
+    ck_assert_int_eq(mica_dataset_get_info(set)->classes, 3);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+START_TEST(reads_types) {
+    ck_ok(mica_npz_read(npy(HEADER("<f8", "()"), (const double[]){2.5}, 8), &file));
+    ck_assert_float_eq(mica_npz_get(file, 0)->floats[0], 2.5f);
+    mica_npz_destroy(&file);
+    ck_ok(mica_npz_read(npy(HEADER("<f2", "(2,)"), "\x00\x3c\x00\xc0", 4), &file));
+    ck_assert_float_eq(mica_npz_get(file, 0)->floats[1], -2);
+    mica_npz_destroy(&file);
+    ck_ok(mica_npz_read(npy(HEADER("|i1", "(2,)"), "\x7f\xff", 2), &file));
+    ck_assert_int_eq(mica_npz_get(file, 0)->integers[1], -1);
+    mica_npz_destroy(&file);
+    ck_ok(mica_npz_read(npy(HEADER("|u1", "(2,)"), "\x7f\xff", 2), &file));
+    ck_assert_int_eq(mica_npz_get(file, 0)->integers[1], 255);
+    mica_npz_destroy(&file);
+    ck_ok(mica_npz_read(npy(HEADER("|b1", "(2, 1)"), "\0\1", 2), &file));
+    ck_assert_int_eq(mica_npz_get(file, 0)->integers[1], 1);
+    mica_npz_destroy(&file);
+    ck_ok(mica_npz_read(npy(HEADER("|S3", "(2,)"), "ab\0xyz", 6), &file));
+    ck_assert_str_eq(mica_npz_get(file, 0)->texts[0], "ab");
+    ck_assert_str_eq(mica_npz_get(file, 0)->texts[1], "xyz");
+}
+END_TEST
+
+START_TEST(refuses) {
+    static const struct {
+        const char *header;
+        size_t size;
+        const char *words;
+    } bad[] = {
+        {HEADER("<f4", "(3,)"), 8, "8 bytes of data"},
+        {HEADER("<f4", "(1,)"), 8, "8 bytes of data"},
+        {HEADER("<f4", "(0,)"), 0, "header was not understood"},
+        {HEADER("<f4", "(-1,)"), 8, "header was not understood"},
+        {HEADER("<f4", "(99999999999,)"), 8, "header was not understood"},
+        {HEADER("<f4", "(2147483647, 2147483647, 2147483647)"), 8, "header was not understood"},
+        {HEADER("<f4", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), 4, "header was not understood"},
+        {HEADER(">f4", "(2,)"), 8, "header was not understood"},
+        {HEADER("|O", "(2,)"), 8, "header was not understood"},
+        {HEADER("<c8", "(1,)"), 8, "header was not understood"},
+        {HEADER("<f16", "(1,)"), 16, "elements of type f16"},
+        {HEADER("<i3", "(2,)"), 6, "elements of type i3"},
+        {HEADER("<U1", "(2,)"), 8, "is not UTF"},
+        {HEADER("<u4", "(2,)"), 8, "does not fit into int32"},
+        {"{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }\n", 8, "Fortran's order"},
+        {"{'descr': '<f4', 'shape': (2,), }\n", 8, "header was not understood"},
+        {"{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}", 8,
+            "header was not understood"},
+        {"{}", 0, "header was not understood"},
+        {"", 0, "not an array"},
+        {"__import__('os')", 0, "header was not understood"},
+    };
+    static const uint8_t data[16] = {255, 255, 255, 255, 255, 255, 255, 255};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        mica_status status = mica_npz_read(npy(bad[i].header, data, bad[i].size), &file);
+        ck_assert_msg(status == MICA_E_FORMAT || status == MICA_E_UNSUPPORTED, "case %zu", i);
+        ck_assert_msg(
+            strstr(mica_last_error(), bad[i].words) != NULL, "case %zu: %s", i, mica_last_error());
+    }
+    ck_refused(mica_npz_read(temp_path("none.npz"), &file), MICA_E_NOT_FOUND, "none.npz");
+    ck_refused(mica_npz_read(temp_path("none.npy"), &file), MICA_E_NOT_FOUND, "none.npy");
+    ck_refused(mica_npz_read(temp_write("x.npz", "PK", 2), &file), MICA_E_FORMAT, "x.npz");
+    ck_refused(mica_npz_read(temp_write("x.npy", "\x93NUMPY", 6), &file), MICA_E_FORMAT, "x.npy");
+    ck_refused(mica_npz_write(temp_path("no/a.npz"), arrays, 3), MICA_E_IO, "no/a.npz");
+}
+END_TEST
+
+/* Every prefix of an archive and every byte of it changed: an error or arrays, nothing else. */
+START_TEST(survives_damage) {
+    ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
+    FILE *stream = fopen(temp_path("a.npz"), "rb");
+    static uint8_t whole[8192];
+    size_t size = fread(whole, 1, sizeof whole, stream);
+    fclose(stream);
+    ck_assert_uint_lt(size, sizeof whole);
+    for (size_t i = 0; i < size; i += 1 + size / 400) {
+        ck_assert_int_ne(mica_npz_read(temp_write("p.npz", whole, i), &file), MICA_OK);
+        uint8_t kept = whole[i];
+        whole[i] ^= 0x55;
+        if (mica_npz_read(temp_write("p.npz", whole, size), &file) == MICA_OK)
+            mica_npz_destroy(&file);
+        whole[i] = kept;
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("npz");
+    TCase *tests = tcase_create("npz");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, comes_back);
+    tcase_add_test(tests, becomes_a_data_set);
+    tcase_add_test(tests, reads_types);
+    tcase_add_test(tests, refuses);
+    tcase_add_test(tests, survives_damage);
+    tcase_set_timeout(tests, 60);
+    suite_add_tcase(suite, tests);
+    return temp_run(suite);
+}
