@@ -3,13 +3,16 @@
  * A run is a folder: recipe.yaml (with every override applied), model.safetensors (the weights of
  * the best epoch), checkpoint.safetensors (everything that continuing needs), metrics.csv and
  * metrics.jsonl (a row an epoch), and pictures: curves.svg, gradients.svg, confusion.svg and .png,
- * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png. Each file
- * is replaced whole or not at all, so a run that was killed can always be continued. */
+ * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png; of models
+ * of ratings comparison.svg; of time series forecast.svg. A neighbourhood model, which is found at
+ * one go, has no checkpoint, one row of metrics, and a result of 0 epochs. Each file is replaced
+ * whole or not at all, so a run that was killed can always be continued. */
 #ifndef MICA_TRAIN_H
 #define MICA_TRAIN_H
 
 #include <mica/data.h>
 #include <mica/graph.h>
+#include <mica/io.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -108,6 +111,10 @@ MICA_API mica_status mica_train(
     const char *recipe, const mica_train_options *options, mica_train_result **result);
 MICA_API void mica_train_result_destroy(mica_train_result **result);
 
+/* A preset's (mica_preprocess_preset), or what a YAML file with the keys of a recipe's block
+ * `preprocess` says. */
+MICA_API mica_status mica_preprocess_read(const char *preset_or_file, mica_preprocess *how);
+
 /* ---- using a run ---- */
 
 /* A trained network on a device, ready to predict. One thread at a time. */
@@ -120,20 +127,33 @@ MICA_API mica_status mica_run_open(const char *folder, const char *device, mica_
  * mica_train_options. */
 MICA_API mica_status mica_run_open_recipe(const char *recipe, const char *const *overrides,
     size_t n_overrides, const char *weights, const char *device, mica_run **run);
+
+/* Opens an ONNX file: a network whose one input is pictures, (batch, channels, height, width). Its
+ * class names are numbers, its layers the values that its nodes give; how says what becomes of
+ * pictures (the file does not) and may be NULL. Without a softmax at its end one is added to
+ * predictions. */
+MICA_API mica_status mica_run_open_onnx(
+    const char *path, const mica_preprocess *how, const char *device, mica_run **run);
 MICA_API void mica_run_destroy(mica_run **run);
 
 typedef struct mica_run_info {
     const char *name;               /* the recipe's */
     const char *device;             /* "opencl:0 (name of the device)" */
     mica_shape sample;              /* what one prediction takes */
+    int64_t batch;                  /* samples that are encoded at a time */
     float white;                    /* the number of a white pixel in the data, before they are
                                        normalized */
     int64_t classes;                /* 0 if it is not a classifier */
     const char *const *class_names; /* `classes` of them */
+    bool text;                      /* the classes are characters: see mica_run_sample_text */
 } mica_run_info;
 
 /* Lives as long as the run. */
 MICA_API const mica_run_info *mica_run_get_info(const mica_run *run);
+
+/* Reads the names of the run's classes from a text file, one a line in the order of the classes;
+ * the number of a WordNet synset before a name is passed over. */
+MICA_API mica_status mica_run_read_labels(mica_run *run, const char *path);
 
 /* The run's data sets, those of its recipe; any may be NULL, and is set to NULL where there is
  * none. data as in mica_train_options. Destroy them. */
@@ -145,13 +165,17 @@ MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_da
 MICA_API mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
 
-/* Makes a PNG or JPEG file a sample of info->sample: its largest centred part of the sample's
- * proportions resized to the sample's height and width, grey where that has one channel, scaled and
- * normalized (and inverted, if the recipe says so) as the recipe's data. */
+/* Makes a PNG or JPEG file a sample of info->sample as the recipe's block `preprocess` or else its
+ * data say (mica_image_fit). */
 MICA_API mica_status mica_run_read_image(
     mica_run *run, const char *path, float *sample, size_t n_sample);
 
-/* Both in one call. */
+/* Makes a set of the pictures in a folder, each as mica_run_read_image makes it a sample (but
+ * rounded to 1/255 of white): with a folder for each class, or without any
+ * (mica_images_options.plain). What cannot be read is left out. */
+MICA_API mica_status mica_run_read_folder(mica_run *run, const char *folder, mica_dataset **set);
+
+/* Reads a picture and predicts. */
 MICA_API mica_status mica_run_predict_image(
     mica_run *run, const char *path, float *probabilities, size_t n_classes);
 
@@ -170,12 +194,34 @@ MICA_API mica_status mica_run_encode(mica_run *run, const char *layer, const flo
 MICA_API mica_status mica_run_sample(
     mica_run *run, uint64_t seed, int64_t count, float *samples, size_t n_samples);
 
+/* Zero means the default. */
+typedef struct mica_text_sampling {
+    const char *prime; /* UTF-8, what is read first; NULL: a new line */
+    int64_t length;    /* characters to write; must be given */
+    double
+        temperature; /* numbers are divided by it: near 0 the likeliest alone; 0: 1, as learned */
+    int64_t top_k;   /* only the likeliest so many; 0: all */
+    uint64_t seed;
+} mica_text_sampling;
+
+/* Has a run whose data are a text (set: text), and whose recurrent layers are stateful, write on
+ * behind `prime`. write is called with each character, in UTF-8, as it is made; false ends it with
+ * MICA_E_INTERRUPTED. The choice is by Philox from the seed and the character's place, so the same
+ * seed gives the same text, on another device too unless two characters come nearer to each other
+ * than what devices differ by in rounding: about one choice in 100,000. */
+MICA_API mica_status mica_run_sample_text(mica_run *run, const mica_text_sampling *options,
+    bool (*write)(void *user, const char *character), void *user);
+
 /* How one head of a network does on a data set. */
 typedef struct mica_evaluation {
     const char *head;            /* "" where there is only one */
     double loss;                 /* mean over the samples */
     double weight;               /* of the loss in the sum that training minimizes */
     double accuracy;             /* NaN if it is not a classifier */
+    double perplexity;           /* exp(loss), of sequences of labels; else NaN */
+    double bits_per_character;   /* loss / ln 2, likewise */
+    double rmse, mae;            /* root mean squared and mean absolute error, in the data's own
+                                    numbers, where the target is numbers; else NaN */
     double reconstruction_error; /* mean squared difference from the input; NaN where that is not
                                     the target */
     /* What upsampling left in reconstructions (images), NaN unless the recipe asks for it.
@@ -195,6 +241,15 @@ typedef struct mica_evaluation {
  * run. */
 MICA_API mica_status mica_run_evaluate(mica_run *run, const char *data,
     const mica_evaluation **heads, size_t *n_heads, int64_t *samples);
+
+/* How a run on ratings does on the test ratings beside models that know nothing of tastes:
+ * `baseline_mean_rmse`, `baseline_biases_rmse` and the same _mae; where the recipe says which
+ * ratings are `relevant`, `test_precision_at_10`, recall, ndcg and coverage of its first 10 of all
+ * items that are new to a user, and the same of `baseline_popularity`. *n_metrics is 0 for other
+ * data; the metrics live until the next call or as long as the run. data as in
+ * mica_train_options. */
+MICA_API mica_status mica_run_compare(
+    mica_run *run, const char *data, const mica_metric **metrics, size_t *n_metrics);
 
 #ifdef __cplusplus
 }

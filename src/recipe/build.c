@@ -27,12 +27,13 @@ static mica_shape batch_shape(int64_t batch, int rank, const int64_t *dim) {
 
 /* The parameters that were made since there were `before`. */
 static void count_parameters(mica_network_layer *row, const mica_graph *graph, size_t before) {
-    for (size_t i = before; i < mica_graph_count(graph); i++)
-        row->parameters += mica_shape_count(mica_value_shape(mica_graph_parameter(graph, i)));
-    for (size_t i = before; i < mica_graph_count(graph); i++)
-        if (mica_parameter_get(mica_graph_parameter(graph, i))->frozen)
-            row->frozen_parameters +=
-                mica_shape_count(mica_value_shape(mica_graph_parameter(graph, i)));
+    for (size_t i = before; i < mica_graph_count(graph); i++) {
+        const mica_value *parameter = mica_graph_parameter(graph, i);
+        const mica_parameter_attrs *attrs = mica_parameter_get(parameter);
+        int64_t count = attrs->carried ? 0 : mica_shape_count(mica_value_shape(parameter));
+        row->parameters += count;
+        row->frozen_parameters += attrs->frozen ? count : 0;
+    }
 }
 
 static mica_status row_fill(mica_network_layer *row, const mica_recipe *recipe,
@@ -67,14 +68,26 @@ static mica_status input_row(mica_network *network, const char *name) {
 
 /* Row 0 of the network is the input. */
 static mica_status input_build(const mica_recipe *recipe, int64_t batch, mica_network *network) {
+    const mica_recipe_data *data = &recipe->data;
     mica_shape shape = batch_shape(batch, recipe->input_rank, recipe->input);
-    network->input = mica_input(network->graph, "input", MICA_F32, shape);
+    mica_shape target = batch_shape(batch, data->target.rank, data->target.dim);
+    network->input = mica_input(network->graph, "input", data->ids ? MICA_I32 : MICA_F32, shape);
     for (size_t i = 0; i < recipe->n_losses && !network->label; i++)
         if (recipe->losses[i].target == MICA_TARGET_LABEL &&
             mica_loss_kind_find(recipe->losses[i].kind)->of_label)
-            network->label = mica_input(network->graph, "label", MICA_I32, MICA_SHAPE(batch));
+            network->label = mica_input(network->graph, "label", data->target_dtype, target);
     MICA_TRY(fail_at(network->graph, recipe->path, "input of", recipe->name));
     return input_row(network, "input");
+}
+
+static mica_status sizes_check(const mica_recipe *recipe, const mica_recipe_layer *layer) {
+    const char *size, *key = mica_schema_unresolved(layer->type->block, layer->attrs, &size);
+    if (!key)
+        return MICA_OK;
+    return mica_fail(MICA_E_INVALID,
+        "%s: layer %s has %s: %s, which only the data of %s tell: train with them first, or set "
+        "data.%s",
+        layer->place, layer->name, key, size, recipe->name, size);
 }
 
 /* Adds layer number i, whose inputs are values already. */
@@ -84,30 +97,46 @@ static mica_status layer_build(
     const mica_recipe_layer *layer = &recipe->layers[i];
     mica_value *in[MICA_JOIN_LIMIT];
     size_t before = mica_graph_count(graph);
+    MICA_TRY(sizes_check(recipe, layer));
     for (size_t j = 0; j < layer->n_source; j++)
         in[j] = layer->source[j] == MICA_FROM_INPUT ? network->input : values[layer->source[j]];
     mica_graph_set_scope(graph, layer->name);
     values[i] = layer->type->build(layer, in, layer->n_source);
     mica_graph_set_scope(graph, NULL);
+    for (size_t k = before; k < mica_graph_count(graph) && layer->rate > 0; k++)
+        mica_parameter_rate(mica_graph_parameter(graph, k), layer->rate);
     MICA_TRY(fail_at(graph, layer->place, "layer", layer->name));
     return row_fill(&network->layers[network->n_layers++], recipe, layer, values[i], before, graph);
 }
 
 /* ---- heads ---- */
 
-/* The layer that tells labels apart gives one row of numbers a sample, as many as there are
- * classes. */
+/* The layer that tells labels apart gives, for each label, as many numbers as there are classes. */
 static mica_status label_head_check(const mica_recipe *recipe, const mica_recipe_loss *loss,
     const mica_loss_kind *kind, mica_shape shape) {
-    char text[96];
+    char text[96], wanted[96];
     const char *from = loss->from.item[0];
     int64_t classes = recipe->data.set ? recipe->data.classes : 0;
-    if (shape.rank != 2)
+    mica_shape target = recipe->data.target;
+    if (target.rank && !kind->of_sequence)
+        return mica_fail(MICA_E_INVALID,
+            "%s: %s takes one label a sample, but the data give %s of them: use "
+            "softmax_cross_entropy",
+            loss->place, kind->name, mica_shape_text(target, text, sizeof text));
+    bool fits = shape.rank == target.rank + 2;
+    for (int i = 0; i < target.rank && fits; i++)
+        fits = shape.dim[i + 1] == target.dim[i];
+    if (!fits && target.rank)
+        return mica_fail(MICA_E_INVALID,
+            "%s: %s needs a row of numbers for each of the labels %s, but layer %s gives %s",
+            loss->place, kind->name, mica_shape_text(target, wanted, sizeof wanted), from,
+            mica_shape_text(shape, text, sizeof text));
+    if (!fits)
         return mica_fail(MICA_E_INVALID,
             "%s: %s needs one row of numbers a sample, but layer %s gives %s; put a flatten layer "
             "before it",
             loss->place, kind->name, from, mica_shape_text(shape, text, sizeof text));
-    int64_t units = shape.dim[1];
+    int64_t units = shape.dim[shape.rank - 1];
     if (units < kind->min_units)
         return mica_fail(MICA_E_INVALID,
             "%s: %s needs a number for each class, but layer %s gives one; for two classes use 2 "
@@ -117,6 +146,23 @@ static mica_status label_head_check(const mica_recipe *recipe, const mica_recipe
         return mica_fail(MICA_E_INVALID,
             "%s: %s has %lld classes, but layer %s gives %lld numbers a sample", loss->place,
             recipe->data.set, (long long)classes, from, (long long)units);
+    return MICA_OK;
+}
+
+/* The layer gives as many numbers as the target has. */
+static mica_status number_head_check(const mica_recipe *recipe, const mica_recipe_loss *loss,
+    const mica_loss_kind *kind, mica_shape shape, mica_shape target) {
+    char text[96], wanted[96];
+    if (!kind->of_input)
+        return mica_fail(MICA_E_INVALID,
+            "%s: %s tells classes apart, but the targets of %s are numbers: use mean_squared_error "
+            "or mean_absolute_error",
+            loss->place, kind->name, recipe->data.set);
+    if (mica_shape_count(shape) != mica_shape_count(target))
+        return mica_fail(MICA_E_INVALID,
+            "%s: the targets of %s are %s, but layer %s gives %s: make them equal in number",
+            loss->place, recipe->data.set, mica_shape_text(target, wanted, sizeof wanted),
+            loss->from.item[0], mica_shape_text(shape, text, sizeof text));
     return MICA_OK;
 }
 
@@ -132,6 +178,9 @@ static mica_status input_head_check(
         return mica_fail(MICA_E_INVALID,
             "%s: artefacts are those of images (height, width, channels), but the input is %s",
             loss->place, mica_shape_text(input, wanted, sizeof wanted));
+    if (recipe->data.ids)
+        return mica_fail(
+            MICA_E_INVALID, "%s: the input is ids, which no layer can give back", loss->place);
     return MICA_OK;
 }
 
@@ -156,7 +205,10 @@ static mica_status head_build(const mica_recipe *recipe, const mica_recipe_loss 
     head->name = recipe->n_losses > 1 ? loss->name : "";
     head->weight = loss->weight;
     head->artefacts = loss->artefacts;
-    if (kind->of_label && loss->target == MICA_TARGET_LABEL)
+    bool labelled = kind->of_label && loss->target == MICA_TARGET_LABEL;
+    if (labelled && recipe->data.target_dtype == MICA_F32)
+        MICA_TRY(number_head_check(recipe, loss, kind, shape, mica_value_shape(network->label)));
+    else if (labelled)
         MICA_TRY(label_head_check(recipe, loss, kind, shape));
     else if (loss->target == MICA_TARGET_INPUT)
         MICA_TRY(input_head_check(recipe, loss, shape, mica_value_shape(in.input)));
@@ -253,6 +305,10 @@ static mica_status network_create(
 mica_status mica_recipe_build(const mica_recipe *recipe, int64_t batch, mica_network **out) {
     mica_network *network = NULL;
     mica_value **values = NULL;
+    if (recipe->neighbours.wanted)
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: a neighbourhood model has no network: mica recommend and mica eval use it",
+            recipe->path);
     MICA_TRY(network_create(recipe, &network, &values));
     mica_status status = whole_build(recipe, batch, network, values);
     free(values);

@@ -20,6 +20,9 @@ static const mica_key common_keys[] = {
         .help = "the layer that it takes, or a list of them"},
     {"frozen", MICA_KEY_BOOLEAN, offsetof(mica_recipe_layer, frozen),
         .help = "training leaves its parameters as they are"},
+    {"learning_rate", MICA_KEY_FLOAT, offsetof(mica_recipe_layer, rate), .fallback = -1,
+        .fallback_note = "weights.learning_rate",
+        .help = "factor of the optimizer's learning rate for its parameters; 0: frozen"},
 };
 
 const mica_block mica_layer_common = MICA_BLOCK(common_keys);

@@ -28,10 +28,16 @@ static const struct {
     {"idx", 0, 0, "[IMAGES, LABELS] or [IMAGES, LABELS, TEST_IMAGES, TEST_LABELS]", 2, 4, 1.0 / 255,
         255},
     {"csv", 0, 0, "[FILE]", 1, 1, 1, 255},
+    {"codes", 0, 0, "[FILE.npz] or [FILE.npz, TEST.npz], or pairs of .npy: [CODES, LABELS]", 1, 4,
+        1, 255},
+    {"text", 0, 0, "[FILE], or several of which the first that is there is taken", 1, 4, 1, 255},
+    {"series", 0, 0, "[FILE], or several of which the first that is there is taken", 1, 4, 1, 255},
+    {"ratings", 0, 0, "[FILE], or none for those that come with Mica", 0, 1, 1, 255},
+    {"movielens-100k", 0, 0, NULL, 0, 0, 1, 255},
 };
 
-static const char *const set_names[] = {
-    "digits", "mnist", "fashion-mnist", "cifar10", "images", "idx", "csv", NULL};
+static const char *const set_names[] = {"digits", "mnist", "fashion-mnist", "cifar10", "images",
+    "idx", "csv", "codes", "text", "series", "ratings", "movielens-100k", NULL};
 
 mica_data_kind mica_recipe_data_kind(const mica_recipe_data *data) {
     size_t i = 0;
@@ -64,9 +70,8 @@ static mica_status class_names_read(const mica_yaml *yaml, mica_yaml_node node, 
     return status;
 }
 
-/* A list of numbers, one a channel. */
-static mica_status channels_read(
-    const mica_yaml *yaml, mica_yaml_node node, bool above_zero, float *numbers) {
+mica_status mica_recipe_channels_read(const mica_yaml *yaml, mica_yaml_node node, bool above_zero,
+    float numbers[MICA_RECIPE_CHANNELS], size_t *n) {
     const yaml_node_t *list = mica_yaml_get(yaml, node);
     char got[64];
     if (list->type != YAML_SEQUENCE_NODE)
@@ -85,15 +90,19 @@ static mica_status channels_read(
                 above_zero ? " above 0" : "", mica_yaml_describe(yaml, items[i], got, sizeof got));
         numbers[i] = (float)number;
     }
+    *n = count;
     return MICA_OK;
 }
 
 static mica_status mean_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
-    return channels_read(yaml, node, false, ((mica_recipe_data *)target)->mean);
+    size_t count;
+    return mica_recipe_channels_read(yaml, node, false, ((mica_recipe_data *)target)->mean, &count);
 }
 
 static mica_status std_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
-    return channels_read(yaml, node, true, ((mica_recipe_data *)target)->deviation);
+    mica_recipe_data *data = target;
+    size_t count;
+    return mica_recipe_channels_read(yaml, node, true, data->deviation, &count);
 }
 
 static const mica_key augment_keys[] = {
@@ -113,26 +122,41 @@ static const mica_key augment_keys[] = {
 
 const mica_block mica_recipe_augment_block = MICA_BLOCK(augment_keys);
 
+#define OF_RATINGS(member) offsetof(mica_recipe_data, ratings.member)
+
+static const char *const format_names[] = {"auto", "csv", "tsv", "movielens", NULL};
+static const char *const split_names[] = {"random", "last", "fold", NULL};
+
 static const mica_key data_keys[] = {
     {"set", MICA_KEY_TEXT, offsetof(mica_recipe_data, set), .required = true, .choices = set_names,
-        .help = "digits: 8x8, comes with Mica; mnist, fashion-mnist: 28x28, cifar10: 32x32 in "
-                "colour, from the data folder (`mica fetch` gets them); images, idx, csv: your "
-                "own"},
+        .help =
+            "digits: 8x8, comes with Mica; mnist, fashion-mnist: 28x28, cifar10: 32x32 in "
+            "colour, from the data folder (`mica fetch` gets them); images, idx, csv: your "
+            "own; codes: what `mica encode` wrote, or NumPy; text: the characters of one, each to be foretold from those before; "
+            "series: columns of numbers in time; ratings: of items by users, those that come "
+            "with Mica unless there are files; movielens-100k: from the data folder"},
     {"files", MICA_KEY_HOOK, .hook = files_read, .type = "a list of 1 to 4 paths",
-        .fallback_note = "none; needed for images, idx and csv",
-        .help = "images: a folder with a folder of JPEG and PNG files for each class, and perhaps "
-                "another for the test; idx: training images, training labels and perhaps test "
-                "images, test labels; csv: one file, a sample a line, its class last; cifar10: "
-                "records or archives of your own. Looked for in --data DIR, then beside the "
-                "recipe, then in the current folder"},
+        .fallback_note = "none; needed for images, idx, csv, codes, text and series",
+        .help =
+            "images: a folder with a folder of JPEG and PNG files for each class, and perhaps "
+            "another for the test; idx: training images, training labels and perhaps test "
+            "images, test labels; csv: one file, a sample a line, its class last; cifar10: "
+            "records or archives of your own; codes: .npz with codes, labels and perhaps class_names, "
+            "for training and perhaps for the test, or .npy for each; text: one file in UTF-8; series: one of "
+            "comma-separated values; of several the first that is there. Looked for in --data DIR, then beside the "
+            "recipe, then in the current folder"},
     {"classes", MICA_KEY_INTEGER, offsetof(mica_recipe_data, classes), .range = {2, CLASSES_LIMIT},
         .fallback_note = "the set's; needed for idx and csv",
         .help = "labels are 0 to classes - 1"},
+    {"users", MICA_KEY_INTEGER, offsetof(mica_recipe_data, users), .range = {0, INT32_MAX},
+        .fallback_note = "the file's", .help = "of ratings; training fills it in"},
+    {"items", MICA_KEY_INTEGER, offsetof(mica_recipe_data, items), .range = {0, INT32_MAX},
+        .fallback_note = "the file's", .help = "of ratings; training fills it in"},
     {"class_names", MICA_KEY_HOOK, .hook = class_names_read, .type = "a list of texts",
         .fallback_note = "the set's, or numbers",
         .help = "one a class, in order; images: the folders, if not in the order of their names"},
     {"scale", MICA_KEY_NUMBER, offsetof(mica_recipe_data, scale), .range = {0, .above = true},
-        .fallback_note = "1/16 digits, 1 csv, else 1/255",
+        .fallback_note = "1/16 digits, 1 csv, codes, text and series, else 1/255",
         .help = "what the numbers in the files are multiplied by"},
     {"mean", MICA_KEY_HOOK, .hook = mean_read, .type = "a list of numbers", .fallback_note = "0",
         .help = "subtracted after scaling: one a channel, or one for all"},
@@ -149,13 +173,50 @@ static const mica_key data_keys[] = {
         .help = "images: a file that cannot be read ends it all; else it is named and left out"},
     {"validation", MICA_KEY_NUMBER, offsetof(mica_recipe_data, validation),
         .range = {0, 1, .below = true},
-        .help = "the part of the training samples that is held out to watch progress"},
+        .help = "the part of the training samples that is held out to watch progress; text and "
+                "series: what stands before the test part"},
     {"test", MICA_KEY_NUMBER, offsetof(mica_recipe_data, test), .fallback = 0.2,
         .range = {0, 1, .below = true},
-        .help = "digits and csv, images and cifar10 of one file alone: the part held out for the "
-                "test, the same for every seed"},
+        .help =
+            "digits and csv, images, cifar10 and codes of one file alone: the part held out for the "
+            "test, the same for every seed; text and series: the end"},
     {"invert", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, invert),
         .help = "`mica predict` turns dark strokes on light paper into light ones on dark"},
+    {"columns", MICA_KEY_TEXTS, offsetof(mica_recipe_data, columns), .fallback_note = "all",
+        .help = "series: names of the first line, or numbers from 1, as many as the input's last "
+                "size"},
+    {"horizon", MICA_KEY_INTEGER, offsetof(mica_recipe_data, horizon), .fallback = 1,
+        .range = {1, MICA_SIZE_LIMIT},
+        .help = "series: how many steps behind the window are the target"},
+    {"format", MICA_KEY_CHOICE, OF_RATINGS(format), .choices = format_names,
+        .help = "ratings: what stands between user, item, rating and perhaps the time: csv commas, "
+                "tsv tabs (u.data), movielens ::; auto: as the first line looks"},
+    {"titles", MICA_KEY_TEXT, OF_RATINGS(titles), .fallback_note = "none",
+        .help = "ratings: a file of ids and titles of items: CSV, TSV, u.item or movies.dat"},
+    {"implicit", MICA_KEY_BOOLEAN, OF_RATINGS(implicit),
+        .help = "ratings: that a line is there is all it tells"},
+    {"at_least", MICA_KEY_FLOAT, OF_RATINGS(at_least), .range = {.any = true},
+        .fallback_note = "all count",
+        .help = "implicit ratings: lines with smaller ones are left out"},
+    {"lowest", MICA_KEY_FLOAT, OF_RATINGS(lowest), .range = {.any = true},
+        .fallback_note = "what the file has; movielens-100k: 1",
+        .help = "ratings: what is below is an error; predictions are cut to it"},
+    {"highest", MICA_KEY_FLOAT, OF_RATINGS(highest), .range = {.any = true},
+        .fallback_note = "what the file has; movielens-100k: 5",
+        .help = "ratings: the same at the upper end"},
+    {"split", MICA_KEY_CHOICE, OF_RATINGS(split), .choices = split_names,
+        .help = "ratings: the test part: random: `test` of them all, the same for every seed; "
+                "last: each user's latest; fold: one of equal runs of the file's lines"},
+    {"last", MICA_KEY_INTEGER, OF_RATINGS(last), .fallback = 1, .range = {1, 1 << 20},
+        .help = "split last: how many of each user, of those with more"},
+    {"fold", MICA_KEY_INTEGER, OF_RATINGS(fold), .fallback = 1, .range = {1, 1 << 20},
+        .help = "split fold: which, from 1"},
+    {"folds", MICA_KEY_INTEGER, OF_RATINGS(folds), .fallback = 5, .range = {2, 1 << 20},
+        .help = "split fold: how many there are"},
+    {"relevant", MICA_KEY_FLOAT, OF_RATINGS(relevant), .range = {.any = true},
+        .fallback_note = "none; implicit: 1",
+        .help = "ratings: measure how well a user's test ratings from this one on are ranked among "
+                "all items that are new to them"},
 };
 
 const mica_block mica_recipe_data_block = MICA_BLOCK(data_keys);
@@ -192,10 +253,22 @@ static mica_status files_check(
         node = mica_schema_find(yaml, map, "set");
     if (count && !sets[set].files)
         return mica_yaml_fail(yaml, node,
-            "%s has files of its own; take files out, or use set: images, idx or csv", data->set);
-    bool halved = set == MICA_DATA_IDX && count % 2;
-    if (count < sets[set].files_min || count > sets[set].files_max || halved)
+            "%s has files of its own; take files out, or use set: images, idx, csv, codes, text, series or ratings",
+            data->set);
+    bool pairs = set == MICA_DATA_IDX || (set == MICA_DATA_CODES && mica_recipe_is_npy(data));
+    size_t most = set == MICA_DATA_CODES && !pairs ? 2 : sets[set].files_max;
+    if (count < sets[set].files_min || count > most || (pairs && count % 2))
         return mica_yaml_fail(yaml, node, "set %s needs files: %s", data->set, sets[set].files);
+    return MICA_OK;
+}
+
+mica_status mica_recipe_refuse_keys(
+    const mica_yaml *yaml, mica_yaml_node map, const char *set, const char *const *keys) {
+    for (; *keys; keys++) {
+        mica_yaml_node node = mica_schema_find(yaml, map, *keys);
+        if (node)
+            return mica_yaml_fail(yaml, node, "set %s has no use for %s: take it out", set, *keys);
+    }
     return MICA_OK;
 }
 
@@ -208,7 +281,11 @@ static mica_status classes_check(
     if (sets[set].classes && data->classes != sets[set].classes)
         return mica_yaml_fail(yaml, classes, "%s has %lld classes, not %lld", data->set,
             (long long)sets[set].classes, (long long)data->classes);
-    bool open = set == MICA_DATA_IMAGES && !data->classes; /* the folders tell */
+    if (mica_recipe_is_ratings(set))
+        return MICA_OK;
+    bool open =
+        (set == MICA_DATA_IMAGES || set == MICA_DATA_CODES || mica_recipe_is_sequence(set)) &&
+        !data->classes; /* the folders or the text tell */
     if (data->classes < 2 && !open)
         return mica_yaml_fail(yaml, classes ? classes : mica_schema_find(yaml, map, "set"),
             "set %s needs classes: 2 or more, or class_names", data->set);
@@ -261,8 +338,12 @@ static mica_status pictures_check(
 
 mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
     mica_recipe_data *data = &recipe->data;
-    if (!data->set)
+    data->target_dtype = MICA_I32;
+    MICA_TRY(mica_recipe_preprocess_check(yaml, recipe));
+    if (!data->set) {
+        data->byte_scale = data->scale;
         return MICA_OK;
+    }
     mica_yaml_node root = mica_yaml_root(yaml);
     mica_yaml_node map = mica_schema_find(yaml, root, "data");
     mica_data_kind set = mica_recipe_data_kind(data);
@@ -270,6 +351,10 @@ mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
     MICA_TRY(classes_check(yaml, map, data, set));
     MICA_TRY(normalization_check(yaml, map, recipe));
     MICA_TRY(pictures_check(yaml, map, recipe, set));
+    if (mica_recipe_is_sequence(set))
+        MICA_TRY(mica_recipe_sequence_check(yaml, map, recipe));
+    if (mica_recipe_is_ratings(set))
+        MICA_TRY(mica_recipe_ratings_check(yaml, map, recipe));
     if (data->scale == 0)
         data->scale = sets[set].scale;
     data->byte_scale = data->scale * sets[set].largest / 255;

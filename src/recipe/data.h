@@ -15,7 +15,12 @@ typedef enum mica_data_kind {
     MICA_DATA_CIFAR10,
     MICA_DATA_IMAGES,
     MICA_DATA_IDX,
-    MICA_DATA_CSV
+    MICA_DATA_CSV,
+    MICA_DATA_CODES,
+    MICA_DATA_TEXT,
+    MICA_DATA_SERIES,
+    MICA_DATA_RATINGS,
+    MICA_DATA_MOVIELENS_100K
 } mica_data_kind;
 
 /* The kind of data->set, which is not NULL. */
@@ -27,5 +32,61 @@ void mica_recipe_data_clear(mica_recipe_data *data);
 
 /* Checks it against the rest of the recipe and fills in what depends on the set. */
 mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe);
+
+/* The path of `file` in the first of `count` folders that has it; NULL ones are passed over. free()
+ * it. */
+mica_status mica_recipe_find_file(
+    const char *file, const char *const *folders, size_t count, char **path);
+
+/* Of the set codes: are they in .npy files, each followed by that of its labels? */
+bool mica_recipe_is_npy(const mica_recipe_data *data);
+
+/* The folder of the recipe; free(). */
+char *mica_recipe_folder(const mica_recipe *recipe);
+
+/* Refuses keys, the last of them NULL, that a set has no use for. */
+mica_status mica_recipe_refuse_keys(
+    const mica_yaml *yaml, mica_yaml_node map, const char *set, const char *const *keys);
+
+/* Reads a list of numbers, one a channel. */
+mica_status mica_recipe_channels_read(const mica_yaml *yaml, mica_yaml_node node, bool above_zero,
+    float numbers[MICA_RECIPE_CHANNELS], size_t *count);
+
+/* ---- preprocess.c ---- */
+
+extern const mica_block mica_recipe_preprocess_block;
+
+/* Reads `preprocess:`, a preset's name or a mapping, into the recipe. */
+mica_status mica_recipe_preprocess_read(const mica_yaml *yaml, mica_yaml_node node, void *recipe);
+
+/* Checks it against the rest, and fills in what the data's keys would otherwise have said. */
+mica_status mica_recipe_preprocess_check(const mica_yaml *yaml, mica_recipe *recipe);
+
+/* ---- ratings_data.c ---- */
+
+bool mica_recipe_is_ratings(mica_data_kind kind);
+
+/* What mica_recipe_data_check and mica_recipe_open_data do for these sets. */
+mica_status mica_recipe_ratings_check(
+    const mica_yaml *yaml, mica_yaml_node map, mica_recipe *recipe);
+mica_status mica_recipe_open_rating_samples(const mica_recipe *recipe, const char *folder,
+    mica_dataset **train, mica_dataset **validation, mica_dataset **test);
+
+/* ---- sequence_data.c: text and series ---- */
+
+bool mica_recipe_is_sequence(mica_data_kind kind);
+
+/* What mica_recipe_data_check does for these sets. */
+mica_status mica_recipe_sequence_check(
+    const mica_yaml *yaml, mica_yaml_node map, mica_recipe *recipe);
+
+/* What mica_recipe_open_data does for these sets. */
+mica_status mica_recipe_open_sequence(const mica_recipe *recipe, const char *folder,
+    mica_dataset **train, mica_dataset **validation, mica_dataset **test);
+
+/* Which of the recipe's `files` a text or series is read from: the first that is there. path is to
+ * be freed. */
+mica_status mica_recipe_sequence_file(
+    const mica_recipe *recipe, const char *folder, size_t *index, char **path);
 
 #endif

@@ -27,6 +27,7 @@ struct mica_recipe_layer {
     char *type_name, *name;
     char *place; /* "file:line:column" */
     bool frozen;
+    float rate;      /* factor of the learning rate; 0: frozen too */
     mica_texts from; /* as written; empty: the layer before */
     size_t *source;  /* n_source places in the recipe's layers, or MICA_FROM_INPUT */
     size_t n_source;

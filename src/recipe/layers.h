@@ -24,6 +24,9 @@ extern const mica_layer_type mica_layer_batch_norm, mica_layer_layer_norm,
     mica_layer_local_response_norm;
 /* layers_random.c */
 extern const mica_layer_type mica_layer_dropout, mica_layer_noise, mica_layer_gaussian;
+/* layers_sequence.c */
+extern const mica_layer_type mica_layer_embedding, mica_layer_rnn, mica_layer_lstm, mica_layer_gru,
+    mica_layer_sum;
 /* layers_shape.c */
 extern const mica_layer_type mica_layer_flatten, mica_layer_reshape, mica_layer_add, mica_layer_mul,
     mica_layer_concat;

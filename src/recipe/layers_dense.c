@@ -21,7 +21,7 @@ typedef struct dense_attrs {
 } dense_attrs;
 
 static const mica_key dense_keys[] = {
-    {"units", MICA_KEY_INTEGER, offsetof(dense_attrs, units), .required = true,
+    {"units", MICA_KEY_INTEGER, offsetof(dense_attrs, units), .required = true, .sizes = true,
         .range = {1, MICA_SIZE_LIMIT}, .help = "numbers that come out, a sample"},
     MICA_WEIGHTS_KEYS(dense_attrs),
 };

@@ -107,7 +107,7 @@ static mica_status output_read(const mica_yaml *yaml, mica_yaml_node node, void 
 }
 
 static const mica_key conv_keys[] = {
-    {"filters", MICA_KEY_INTEGER, offsetof(conv_attrs, filters), .required = true,
+    {"filters", MICA_KEY_INTEGER, offsetof(conv_attrs, filters), .required = true, .sizes = true,
         .range = {1, MICA_SIZE_LIMIT}, .help = "channels that come out"},
     WINDOW_KEYS("3", "1"),
     {"groups", MICA_KEY_INTEGER, offsetof(conv_attrs, groups), .fallback = 1,

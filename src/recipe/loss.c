@@ -15,7 +15,8 @@
 /* ---- labels ---- */
 
 static int64_t units(const mica_value *logits) {
-    return mica_value_shape(logits).dim[1];
+    mica_shape shape = mica_value_shape(logits);
+    return shape.dim[shape.rank - 1];
 }
 
 /* float32 (batch, n): the labels as one-hot rows, or for one unit as the class's number. */
@@ -47,6 +48,8 @@ static mica_value *probabilities(mica_value *p) {
 static mica_value *reduce(mica_value *each, int how) {
     static const int axes[] = {1, 2, 3, 4, 5};
     int count = mica_value_shape(each).rank - 1;
+    if (!count)
+        return each;
     return how == MICA_REDUCE_SUM ? mica_sum(each, axes, count, false)
                                   : mica_mean(each, axes, count, false);
 }
@@ -57,6 +60,13 @@ static void elementwise(mica_network_head *head, const mica_loss_in *in,
     mica_value *(*each)(mica_value *x, mica_value *target), mica_value *output) {
     mica_value *x = in->x[0];
     mica_shape shape = mica_value_shape(x);
+    if (in->loss->target == MICA_TARGET_LABEL && mica_value_dtype(in->label) == MICA_F32) {
+        mica_shape target = mica_value_shape(in->label);
+        head->number = mica_reshape(output, target.rank, target.dim);
+        head->sample_loss =
+            reduce(each(mica_reshape(x, target.rank, target.dim), in->label), in->loss->reduce);
+        return;
+    }
     if (in->loss->target == MICA_TARGET_LABEL) {
         head->sample_loss = reduce(each(x, label_rows(x, in->label)), in->loss->reduce);
         return;
@@ -66,6 +76,10 @@ static void elementwise(mica_network_head *head, const mica_loss_in *in,
     head->sample_loss = reduce(each(x, target), in->loss->reduce);
     head->reconstruction = mica_reshape(output, sample.rank, sample.dim);
     head->reconstruction_error = reduce(mica_square(mica_sub(output, target)), MICA_REDUCE_MEAN);
+}
+
+static bool is_label(const mica_loss_in *in) {
+    return in->loss->target == MICA_TARGET_LABEL && mica_value_dtype(in->label) == MICA_I32;
 }
 
 static mica_value *squares(mica_value *x, mica_value *target) {
@@ -81,7 +95,7 @@ static void softmax_cross_entropy(mica_network_head *head, const mica_loss_in *i
     float smoothing = in->loss->label_smoothing;
     if (smoothing > 0)
         label = mica_smooth_labels(mica_one_hot(label, units(x)), smoothing);
-    head->sample_loss = mica_softmax_cross_entropy(x, label);
+    head->sample_loss = reduce(mica_softmax_cross_entropy(x, label), MICA_REDUCE_MEAN);
     head->prediction = mica_argmax(x);
     head->probability = mica_softmax(x);
 }
@@ -89,7 +103,7 @@ static void softmax_cross_entropy(mica_network_head *head, const mica_loss_in *i
 static void sigmoid_cross_entropy(mica_network_head *head, const mica_loss_in *in) {
     mica_value *x = in->x[0], *p = mica_sigmoid(x);
     elementwise(head, in, mica_sigmoid_cross_entropy, p);
-    if (in->loss->target == MICA_TARGET_LABEL) {
+    if (is_label(in)) {
         head->prediction = prediction(x, 0);
         head->probability = probabilities(p);
     }
@@ -98,7 +112,7 @@ static void sigmoid_cross_entropy(mica_network_head *head, const mica_loss_in *i
 static void binary_cross_entropy(mica_network_head *head, const mica_loss_in *in) {
     mica_value *p = in->x[0];
     elementwise(head, in, mica_binary_cross_entropy, p);
-    if (in->loss->target == MICA_TARGET_LABEL) {
+    if (is_label(in)) {
         head->prediction = prediction(p, 0.5f);
         head->probability = probabilities(p);
     }
@@ -106,14 +120,33 @@ static void binary_cross_entropy(mica_network_head *head, const mica_loss_in *in
 
 static void mean_squared_error(mica_network_head *head, const mica_loss_in *in) {
     elementwise(head, in, squares, in->x[0]);
-    if (in->loss->target == MICA_TARGET_LABEL)
+    if (is_label(in))
         head->prediction = prediction(in->x[0], 0.5f);
 }
 
 static void mean_absolute_error(mica_network_head *head, const mica_loss_in *in) {
     elementwise(head, in, distances, in->x[0]);
-    if (in->loss->target == MICA_TARGET_LABEL)
+    if (is_label(in))
         head->prediction = prediction(in->x[0], 0.5f);
+}
+
+/* How surely the first item is put above the second: Rendle and others, 2009. */
+static void bpr(mica_network_head *head, const mica_loss_in *in) {
+    mica_value *x = in->x[0];
+    mica_shape shape = mica_value_shape(x);
+    int64_t batch = shape.dim[0];
+    char text[96];
+    if (mica_shape_count(shape) != 2 * batch) {
+        mica_graph_failed(mica_value_graph(x),
+            mica_fail(MICA_E_INVALID,
+                "wanted two scores a sample, of the item and the other, but layer %s gives %s",
+                in->loss->from.item[0], mica_shape_text(shape, text, sizeof text)));
+        return;
+    }
+    x = mica_reshape(x, 2, (const int64_t[]){batch, 2});
+    const int64_t first[] = {0, 0}, second[] = {0, 1}, size[] = {-1, 1};
+    mica_value *lead = mica_sub(mica_slice(x, second, size), mica_slice(x, first, size));
+    head->sample_loss = mica_reshape(mica_softplus(lead), 1, &batch);
 }
 
 static void kl_divergence(mica_network_head *head, const mica_loss_in *in) {
@@ -123,24 +156,31 @@ static void kl_divergence(mica_network_head *head, const mica_loss_in *in) {
 const mica_loss_kind mica_loss_kinds[] = {
     {"softmax_cross_entropy",
         "-log softmax(x)[label]: one class of several. The layer gives one number a class.",
-        "softmax", 1, 2, true, false, softmax_cross_entropy},
+        "softmax", 1, 2, true, false, true, softmax_cross_entropy},
     {"sigmoid_cross_entropy",
         "The cross-entropy of sigmoid(x) with targets t from 0 to 1: -t log(p) - (1 - t) log(1 - "
         "p). With labels, logistic regression: the layer gives one number for two classes, or one "
         "number a class.",
-        "sigmoid", 1, 1, true, true, sigmoid_cross_entropy},
+        "sigmoid", 1, 1, true, true, false, sigmoid_cross_entropy},
     {"binary_cross_entropy",
         "The same of probabilities: the layer ends in a sigmoid. The form above is more exact.",
-        NULL, 1, 1, true, true, binary_cross_entropy},
+        NULL, 1, 1, true, true, false, binary_cross_entropy},
     {"mean_squared_error",
         "(x - t)^2; t is the one-hot label, with one unit the class's number, or the input.", NULL,
-        1, 1, true, true, mean_squared_error},
-    {"mean_absolute_error", "|x - t|, t as before.", NULL, 1, 1, true, true, mean_absolute_error},
+        1, 1, true, true, false, mean_squared_error},
+    {"mean_absolute_error", "|x - t|, t as before.", NULL, 1, 1, true, true, false,
+        mean_absolute_error},
     {"kl_divergence",
         "`from: [mean, log_variance]`: how far normal distributions are from the unit normal, -1/2 "
         "sum(1 + log_variance - mean^2 - exp(log_variance)) (Kingma and Welling, 2014). It has no "
         "target; its weight is the beta of a beta-VAE.",
-        NULL, 2, 1, false, false, kl_divergence},
+        NULL, 2, 1, false, false, false, kl_divergence},
+    {"bpr",
+        "log(1 + exp(s' - s)) of the scores s of an item that the user has rated and s' of another, "
+        "drawn anew in each epoch: the user's items are to come first (Bayesian personalized "
+        "ranking, Rendle and others, 2009). For sets of ratings with an input of [3]; the layer "
+        "gives two numbers. It has no target.",
+        NULL, 1, 1, false, false, false, bpr},
 };
 const size_t mica_loss_kinds_count = sizeof mica_loss_kinds / sizeof *mica_loss_kinds;
 

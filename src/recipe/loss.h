@@ -9,7 +9,7 @@
 typedef struct mica_loss_in {
     const mica_recipe_loss *loss;
     mica_value *x[2];
-    mica_value *input, *label; /* the sample; int32 (batch) */
+    mica_value *input, *label; /* the sample; the target (batch, target...), int32 or float32 */
 } mica_loss_in;
 
 typedef struct mica_loss_kind {
@@ -18,7 +18,8 @@ typedef struct mica_loss_kind {
     const char *includes;    /* the activation that the loss applies itself; NULL: none */
     size_t layers;           /* that it takes */
     int64_t min_units;       /* numbers a sample that it needs to tell labels apart */
-    bool of_label, of_input; /* the targets that it can have */
+    bool of_label, of_input; /* the targets that it can have; of_input: numbers of the data too */
+    bool of_sequence;        /* several labels a sample */
     /* Sets what a head measures; head->logits is in->x[0]. */
     void (*build)(mica_network_head *head, const mica_loss_in *in);
 } mica_loss_kind;

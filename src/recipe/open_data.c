@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A test set that is held out is the same in every run. */
@@ -15,16 +16,14 @@
 
 /* ---- files ---- */
 
-/* The folder of the recipe; free(). */
-static char *recipe_folder(const mica_recipe *recipe) {
+char *mica_recipe_folder(const mica_recipe *recipe) {
     const char *slash = strrchr(recipe->path, '/');
     if (!slash)
         return mica_strdup(".");
     return mica_format("%.*s", (int)(slash - recipe->path) + (slash == recipe->path), recipe->path);
 }
 
-/* The first of `count` folders (NULL ones are passed over) that holds the file; free(). */
-static mica_status file_find(
+mica_status mica_recipe_find_file(
     const char *file, const char *const *folders, size_t count, char **found) {
     mica_text tried = {0};
     for (size_t i = 0; i < count; i++) {
@@ -50,12 +49,12 @@ static mica_status file_find(
 }
 
 static mica_status digits_path(const mica_recipe *recipe, const char *folder, char **path) {
-    char *own = recipe_folder(recipe);
+    char *own = mica_recipe_folder(recipe);
     char *beside = own ? mica_path_join(own, "data") : NULL;
     char *below = folder ? mica_path_join(folder, "digits") : NULL;
     const char *folders[] = {folder, below, beside, MICA_DATA_DIR, MICA_SOURCE_DATA_DIR};
     mica_status status =
-        file_find("digits.csv.gz", folders, sizeof folders / sizeof *folders, path);
+        mica_recipe_find_file("digits.csv.gz", folders, sizeof folders / sizeof *folders, path);
     free(own);
     free(beside);
     free(below);
@@ -65,14 +64,38 @@ static mica_status digits_path(const mica_recipe *recipe, const char *folder, ch
 /* What the recipe's `files` names in place `index`. */
 static mica_status own_path(
     const mica_recipe *recipe, const char *folder, size_t index, char **path) {
-    char *own = recipe_folder(recipe);
+    char *own = mica_recipe_folder(recipe);
     const char *folders[] = {folder, own, "."};
-    mica_status status = file_find(recipe->data.files[index], folders, 3, path);
+    mica_status status = mica_recipe_find_file(recipe->data.files[index], folders, 3, path);
     free(own);
     return status;
 }
 
+mica_status mica_recipe_weights_path(const mica_recipe *recipe, const char *folder, char **path) {
+    char *own = mica_recipe_folder(recipe), *cache = mica_cache_path("data"), *found = NULL;
+    const char *folders[] = {folder, cache, "../shared/data", own, "."};
+    mica_status status =
+        mica_recipe_find_file(recipe->weights, folders, sizeof folders / sizeof *folders, &found);
+    free(own);
+    free(cache);
+    MICA_TRY(status);
+    struct stat info;
+    if (!stat(found, &info) && S_ISDIR(info.st_mode)) {
+        *path = mica_path_join(found, "model.safetensors");
+        free(found);
+        return *path ? MICA_OK : MICA_E_MEMORY;
+    }
+    *path = found;
+    return MICA_OK;
+}
+
 /* ---- data sets ---- */
+
+bool mica_recipe_is_npy(const mica_recipe_data *data) {
+    const char *path = data->files[0];
+    size_t size = path ? strlen(path) : 0;
+    return size > 4 && !strcmp(path + size - 4, ".npy");
+}
 
 static mica_status open_idx(const mica_recipe *recipe, const char *folder, size_t first,
     const mica_dataset_options *options, mica_dataset **dataset) {
@@ -114,6 +137,7 @@ static mica_status open_cifar10(const mica_recipe *recipe, const char *folder, s
 static mica_status open_images(const mica_recipe *recipe, const char *folder, size_t index,
     const mica_dataset_options *options, const mica_dataset *train, mica_dataset **dataset) {
     mica_images_options images = {.set = *options,
+        .preprocess = recipe->preprocess,
         .strict = recipe->data.strict,
         .memory = (uint64_t)ceil(recipe->data.memory * 0x1p20)};
     if (train) {
@@ -124,6 +148,28 @@ static mica_status open_images(const mica_recipe *recipe, const char *folder, si
     MICA_TRY(own_path(recipe, folder, index, &path));
     mica_status status = mica_dataset_from_images(path, &images, dataset);
     free(path);
+    return status;
+}
+
+/* Codes in a .npz file, or in a .npy file with their labels in the next. The test set, number 1,
+ * has the classes of the training set. */
+static mica_status open_codes(const mica_recipe *recipe, const char *folder, size_t index,
+    const mica_dataset_options *options, const mica_dataset *train, mica_dataset **dataset) {
+    mica_dataset_options filled = *options;
+    char *codes = NULL, *labels = NULL;
+    bool pairs = mica_recipe_is_npy(&recipe->data);
+    size_t first = pairs ? 2 * index : index;
+    if (train) {
+        filled.classes = mica_dataset_get_info(train)->classes;
+        filled.class_names = mica_dataset_get_info(train)->class_names;
+    }
+    mica_status status = own_path(recipe, folder, first, &codes);
+    if (status == MICA_OK && pairs)
+        status = own_path(recipe, folder, first + 1, &labels);
+    if (status == MICA_OK)
+        status = mica_dataset_from_npz(codes, labels, &filled, dataset);
+    free(codes);
+    free(labels);
     return status;
 }
 
@@ -148,9 +194,19 @@ static mica_status open_parts(const mica_recipe *recipe, const char *folder,
     case MICA_DATA_IDX:
         MICA_TRY(open_idx(recipe, folder, 0, options, train));
         return data->files[2] ? open_idx(recipe, folder, 2, options, test) : MICA_OK;
+    case MICA_DATA_CODES:
+        MICA_TRY(open_codes(recipe, folder, 0, options, NULL, train));
+        if (!data->files[mica_recipe_is_npy(data) ? 2 : 1])
+            return MICA_OK;
+        return open_codes(recipe, folder, 1, options, *train, test);
     case MICA_DATA_DIGITS:
     case MICA_DATA_CSV:
         return open_csv(recipe, folder, options, train);
+    case MICA_DATA_TEXT:
+    case MICA_DATA_SERIES:
+    case MICA_DATA_RATINGS:
+    case MICA_DATA_MOVIELENS_100K:
+        break; /* are opened before this */
     }
     return MICA_OK;
 }
@@ -176,6 +232,10 @@ mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
     if (!data->set)
         return mica_fail(MICA_E_INVALID, "%s: the recipe has no data: block", recipe->path);
     mica_data_kind kind = mica_recipe_data_kind(data);
+    if (mica_recipe_is_sequence(kind))
+        return mica_recipe_open_sequence(recipe, folder, train, validation, test);
+    if (mica_recipe_is_ratings(kind))
+        return mica_recipe_open_rating_samples(recipe, folder, train, validation, test);
     bool known = kind == MICA_DATA_MNIST || kind == MICA_DATA_FASHION_MNIST ||
                  kind == MICA_DATA_CIFAR10; /* by names of their own */
     const float *mean = data->channels ? data->mean : NULL;

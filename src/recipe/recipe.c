@@ -2,9 +2,11 @@
 #include "recipe/recipe.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "recipe/connect.h"
 #include "recipe/data.h"
 #include "recipe/loss.h"
+#include "recipe/neighbours.h"
 #include "recipe/reference.h"
 
 #include <math.h>
@@ -59,13 +61,35 @@ static mica_status input_read(const mica_yaml *yaml, mica_yaml_node node, void *
     return mica_schema_shape(yaml, node, false, &recipe->input_rank, recipe->input);
 }
 
-static const mica_key recipe_keys[] = {
+static const mica_key weights_keys[] = {
+    {"file", MICA_KEY_TEXT, AT(weights), .fallback_note = "none",
+        .help = "safetensors of Mica's or PyTorch's, or a run's folder; what of it does not fit a "
+                "layer by name and shape is named and left out, and that layer starts anew. Looked "
+                "for in the data folder, beside the recipe, then in the current folder"},
+    {"learning_rate", MICA_KEY_FLOAT, AT(weights_rate), .fallback = 1,
+        .help = "factor of the learning rate of all layers that have none of their own; 0: they "
+                "stay as they are"},
+};
+
+/* Of every recipe. */
+static const mica_key common_keys[] = {
     {"name", MICA_KEY_TEXT, AT(name), .fallback_note = "the file's name",
         .help = "what the model is called"},
-    {"input", MICA_KEY_HOOK, .required = true, .hook = input_read, .type = "a list of sizes",
-        .help = "the shape of one sample: `[784]`, or `[28, 28, 1]`: height, width, channels"},
     {"data", MICA_KEY_HOOK, .hook = mica_recipe_data_read, .type = "a mapping",
         .fallback_note = "none; needed for training", .help = "where samples come from, as below"},
+    {"seed", MICA_KEY_INTEGER, AT(seed), .fallback = 1,
+        .help = "of everything random: the same seed gives the same run"},
+};
+
+/* Of those that describe a network. */
+static const mica_key network_keys[] = {
+    {"input", MICA_KEY_HOOK, .required = true, .hook = input_read, .type = "a list of sizes",
+        .help = "the shape of one sample: `[784]`, or `[28, 28, 1]`: height, width, channels"},
+    {"preprocess", MICA_KEY_HOOK, .hook = mica_recipe_preprocess_read,
+        .type = "alexnet, vgg, torchvision, squeezenet or a mapping",
+        .fallback_note = "data's keys",
+        .help = "what becomes of a picture, as below: of the set images, and of those given to "
+                "`mica predict` and `mica encode`"},
     {"layers", MICA_KEY_HOOK, .required = true, .hook = mica_layers_read,
         .type = "a list of mappings",
         .help = "the network, as below, in any order: a layer may name any other in `from`"},
@@ -78,21 +102,22 @@ static const mica_key recipe_keys[] = {
                 "with"},
     {"l2", MICA_KEY_NUMBER, AT(l2), .range = {0, 1e6},
         .help = "beta of the penalty beta / 2 * sum(w^2) over all weights, not biases"},
+    {"weights", MICA_KEY_BLOCK, .block = MICA_BLOCK(weights_keys),
+        .fallback_note = "drawn at random", .help = "what training starts from, as below"},
     {"optimizer", MICA_KEY_BLOCK, .block = MICA_BLOCK(optimizer_keys), .fallback_note = "sgd",
         .help = "how parameters change, as below"},
     {"batch", MICA_KEY_INTEGER, AT(batch), .fallback = 32, .range = {1, 1 << 20},
         .help = "samples a step"},
     {"epochs", MICA_KEY_INTEGER, AT(epochs), .fallback = 10, .range = {1, 1e6},
         .help = "passes over the training samples"},
-    {"seed", MICA_KEY_INTEGER, AT(seed), .fallback = 1,
-        .help = "of everything random: the same seed gives the same run"},
     {"patience", MICA_KEY_INTEGER, AT(patience), .range = {0, 1e6},
         .help = "stop after so many epochs without a better validation loss; 0: never"},
     {"gradient_norms", MICA_KEY_BOOLEAN, AT(gradient_norms),
         .help = "log and draw the norm of each layer's gradient"},
 };
 
-static const mica_block recipe_block = MICA_BLOCK(recipe_keys);
+static const mica_block common_block = MICA_BLOCK(common_keys);
+static const mica_block network_block = MICA_BLOCK(network_keys);
 
 /* ---- reading ---- */
 
@@ -154,6 +179,11 @@ static mica_status recipe_check(const mica_yaml *yaml, mica_recipe *recipe) {
         return MICA_E_MEMORY;
     if (recipe->code && mica_layers_find(recipe, recipe->code) == MICA_FROM_INPUT)
         return mica_layers_unknown(yaml, find(yaml, root, "code"), recipe);
+    for (size_t i = 0; i < recipe->n_layers; i++) {
+        mica_recipe_layer *layer = &recipe->layers[i];
+        layer->rate = layer->rate < 0 ? recipe->weights_rate : layer->rate;
+        layer->frozen = layer->frozen || layer->rate == 0;
+    }
     MICA_TRY(mica_recipe_data_check(yaml, recipe));
     if (recipe->patience && recipe->data.validation == 0)
         return mica_yaml_fail(yaml, find(yaml, root, "patience"),
@@ -162,13 +192,43 @@ static mica_status recipe_check(const mica_yaml *yaml, mica_recipe *recipe) {
 }
 
 static mica_status recipe_read(mica_yaml *yaml, mica_recipe *recipe) {
-    mica_target target = {recipe_block, recipe};
-    MICA_TRY(mica_schema_read(yaml, mica_yaml_root(yaml), "the recipe", &target, 1));
-    MICA_TRY(mica_layers_name(yaml, recipe));
-    MICA_TRY(mica_losses_connect(yaml, recipe));
-    MICA_TRY(mica_layers_connect(yaml, recipe));
+    mica_target targets[] = {{common_block, recipe}, {network_block, recipe}};
+    if (find(yaml, mica_yaml_root(yaml), "neighbours"))
+        targets[1].block = mica_recipe_neighbours_block;
+    MICA_TRY(mica_schema_read(yaml, mica_yaml_root(yaml), "the recipe", targets, 2));
+    if (recipe->neighbours.wanted) {
+        MICA_TRY(mica_recipe_neighbours_check(yaml, recipe));
+    } else {
+        MICA_TRY(mica_layers_name(yaml, recipe));
+        MICA_TRY(mica_losses_connect(yaml, recipe));
+        MICA_TRY(mica_layers_connect(yaml, recipe));
+    }
     MICA_TRY(recipe_check(yaml, recipe));
+    const int64_t sizes[] = {recipe->data.classes, recipe->data.users, recipe->data.items};
+    for (size_t i = 0; i < recipe->n_layers; i++)
+        mica_schema_resolve(recipe->layers[i].type->block, recipe->layers[i].attrs, sizes);
     return mica_yaml_text(yaml, &recipe->text);
+}
+
+static mica_status texts_copy(const char *const *from, size_t count, mica_texts *texts) {
+    if (!(texts->item = mica_alloc(count, sizeof *texts->item)))
+        return MICA_E_MEMORY;
+    for (; texts->count < count; texts->count++)
+        if (!(texts->item[texts->count] = mica_strdup(from[texts->count])))
+            return MICA_E_MEMORY;
+    return MICA_OK;
+}
+
+/* Takes over a text, which is NULL where memory ran out. */
+static mica_status texts_add(mica_texts *texts, char *text) {
+    char **item = text ? realloc(texts->item, (texts->count + 1) * sizeof *item) : NULL;
+    if (!item) {
+        free(text);
+        return mica_fail(MICA_E_MEMORY, "out of host memory");
+    }
+    texts->item = item;
+    item[texts->count++] = text;
+    return MICA_OK;
 }
 
 mica_status mica_recipe_load(
@@ -180,6 +240,8 @@ mica_status mica_recipe_load(
     mica_status status = mica_yaml_open(&yaml, path, overrides, n_overrides);
     if (status == MICA_OK && !(recipe->path = mica_strdup(path)))
         status = MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = texts_copy(overrides, n_overrides, &recipe->overrides);
     if (status == MICA_OK)
         status = recipe_read(&yaml, recipe);
     mica_yaml_close(&yaml);
@@ -198,10 +260,109 @@ void mica_recipe_destroy(mica_recipe **owner) {
     mica_layers_clear(recipe);
     mica_losses_clear(recipe);
     mica_recipe_data_clear(&recipe->data);
-    mica_schema_clear(recipe_block, recipe);
+    mica_texts_clear(&recipe->overrides);
+    mica_schema_clear(common_block, recipe);
+    mica_schema_clear(network_block, recipe);
     free(recipe->path);
     free(recipe->text);
     free(recipe);
+}
+
+/* Does YAML take a character as it is? */
+static bool is_printable(int32_t point) {
+    return (point >= 0x20 && point < 0x7f) ||
+           (point >= 0xa0 && point < 0xfffe && point != 0xfeff) || point >= 0x10000;
+}
+
+/* "KEY=[...]" with texts in YAML's double quotes, and every character that is not plain as its
+ * number. */
+static char *texts_override(const char *key, const char *const *texts, size_t count) {
+    mica_text text = {0};
+    mica_text_add(&text, "%s=[", key);
+    for (size_t i = 0; i < count; i++) {
+        mica_text_add(&text, i ? ", \"" : "\"");
+        const char *why;
+        int32_t point;
+        for (const char *c = texts[i]; *c;) {
+            const int size = mica_utf8_read(c, strlen(c), &point, &why);
+            if (!size || !is_printable(point))
+                mica_text_add(&text, "\\U%08x", size ? (unsigned)point : 0xfffdu);
+            else
+                mica_text_add(&text, point == '"' || point == '\\' ? "\\%.*s" : "%.*s", size, c);
+            c += size ? size : 1;
+        }
+        mica_text_add(&text, "\"");
+    }
+    mica_text_add(&text, "]");
+    if (!text.failed)
+        return text.data;
+    free(text.data);
+    return NULL;
+}
+
+/* Of several files that a text may be read from, the one that was. */
+static mica_status file_settle(const mica_recipe *recipe, const char *folder, mica_texts *all) {
+    const mica_recipe_data *data = &recipe->data;
+    if (!data->files[0] || !data->files[1] || !mica_recipe_is_sequence(mica_recipe_data_kind(data)))
+        return MICA_OK;
+    char *path = NULL;
+    size_t index;
+    MICA_TRY(mica_recipe_sequence_file(recipe, folder, &index, &path));
+    free(path);
+    const char *const file[] = {data->files[index]};
+    return texts_add(all, texts_override("data.files", file, 1));
+}
+
+/* Has a layer a size that only the data tell? */
+static bool has_open_size(const mica_recipe *recipe) {
+    bool open = false;
+    for (size_t i = 0; i < recipe->n_layers; i++) {
+        const mica_recipe_layer *layer = &recipe->layers[i];
+        const char *size;
+        open = open || mica_schema_unresolved(layer->type->block, layer->attrs, &size);
+    }
+    return open;
+}
+
+mica_status mica_recipe_settle(
+    mica_recipe **recipe, const char *folder, const mica_dataset *train) {
+    const mica_recipe_data *data = &(*recipe)->data;
+    const mica_texts *before = &(*recipe)->overrides;
+    const mica_dataset_info *info = mica_dataset_get_info(train);
+    mica_texts all = {0};
+    mica_recipe *settled = NULL;
+    mica_status status = texts_copy((const char *const *)before->item, before->count, &all);
+    bool named = data->ids || (!data->classes && has_open_size(*recipe));
+    if (status == MICA_OK && named && !data->class_names && info->classes && !info->users)
+        status = texts_add(
+            &all, texts_override("data.class_names", info->class_names, (size_t)info->classes));
+    if (status == MICA_OK)
+        status = file_settle(*recipe, folder, &all);
+    if (status == MICA_OK && !data->users && info->users)
+        status = texts_add(&all, mica_format("data.users=%d", info->users));
+    if (status == MICA_OK && !data->items && info->items)
+        status = texts_add(&all, mica_format("data.items=%d", info->items));
+    if (status == MICA_OK && !data->channels && info->users && info->mean)
+        status = texts_add(&all, mica_format("data.mean=[%.9g]", (double)*info->mean));
+    if (status == MICA_OK && all.count > before->count)
+        status =
+            mica_recipe_load((*recipe)->path, (const char *const *)all.item, all.count, &settled);
+    mica_texts_clear(&all);
+    if (settled) {
+        mica_recipe_destroy(recipe);
+        *recipe = settled;
+    }
+    return status;
+}
+
+mica_status mica_recipe_complete(mica_recipe **recipe, const char *folder) {
+    if (!has_open_size(*recipe) || !(*recipe)->data.set)
+        return MICA_OK;
+    mica_dataset *train = NULL;
+    MICA_TRY(mica_recipe_open_data(*recipe, folder, &train, NULL, NULL));
+    mica_status status = mica_recipe_settle(recipe, folder, train);
+    mica_dataset_destroy(&train);
+    return status;
 }
 
 void mica_recipe_schedule(mica_recipe *recipe, int64_t steps_per_epoch) {
@@ -221,11 +382,16 @@ static void section(mica_text *text, const char *title, mica_block block) {
 }
 
 void mica_recipe_reference(mica_text *text) {
-    section(text, "The recipe", recipe_block);
+    section(text, "Every recipe", common_block);
+    section(text, "A network", network_block);
     section(text, "data", mica_recipe_data_block);
     section(text, "data.augment", mica_recipe_augment_block);
+    section(text, "preprocess", mica_recipe_preprocess_block);
+    section(text, "weights", (mica_block)MICA_BLOCK(weights_keys));
     section(text, "optimizer", (mica_block)MICA_BLOCK(optimizer_keys));
     section(text, "optimizer.schedule", (mica_block)MICA_BLOCK(schedule_keys));
+    section(text, "A neighbourhood model", mica_recipe_neighbours_block);
+    section(text, "neighbours", mica_recipe_neighbours_keys);
     section(text, "loss", mica_loss_block);
     for (size_t i = 0; i < mica_loss_kinds_count; i++)
         mica_text_add(text, "- `%s`: %s\n", mica_loss_kinds[i].name, mica_loss_kinds[i].help);

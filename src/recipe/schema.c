@@ -10,6 +10,8 @@
 
 enum { TEXT_LIMIT = 1024, LIST_LIMIT = 1024, NAMES_LIMIT = 96 };
 
+const char *const mica_data_size_names[MICA_DATA_SIZES] = {"classes", "users", "items"};
+
 /* ---- words about keys ---- */
 
 static size_t choices_count(const mica_key *key) {
@@ -39,6 +41,9 @@ static void add_type(mica_text *text, const mica_key *key) {
     case MICA_KEY_INTEGER:
         mica_text_add(text, "an integer");
         add_range(text, &key->range);
+        for (int i = 0; i < MICA_DATA_SIZES && key->sizes; i++)
+            mica_text_add(
+                text, i + 1 < MICA_DATA_SIZES ? ", %s" : " or %s", mica_data_size_names[i]);
         return;
     case MICA_KEY_NUMBER:
     case MICA_KEY_FLOAT:
@@ -123,6 +128,13 @@ static int choice_index(const mica_key *key, const char *text) {
     return -1;
 }
 
+static int size_index(const char *text) {
+    for (int i = 0; text && i < MICA_DATA_SIZES; i++)
+        if (!strcmp(text, mica_data_size_names[i]))
+            return i;
+    return -1;
+}
+
 /* Text for people: without control characters, which would make a mess of a line of output. */
 static bool text_fits(const char *text) {
     if (!text || !*text || strlen(text) > TEXT_LIMIT)
@@ -141,6 +153,10 @@ static mica_status read_value(
     const char *text = mica_yaml_scalar(yaml, node);
     switch (key->kind) {
     case MICA_KEY_INTEGER:
+        if (key->sizes && size_index(text) >= 0) {
+            *(int64_t *)target = -1 - size_index(text);
+            return MICA_OK;
+        }
         if (!mica_yaml_integer(yaml, node, &integer) || !in_range(&key->range, (double)integer))
             break;
         *(int64_t *)target = integer;
@@ -263,6 +279,29 @@ void mica_schema_clear(mica_block block, void *data) {
     }
 }
 
+/* ---- sizes ---- */
+
+void mica_schema_resolve(mica_block block, void *data, const int64_t sizes[MICA_DATA_SIZES]) {
+    for (size_t k = 0; k < block.count; k++) {
+        int64_t *number = (int64_t *)((char *)data + block.keys[k].offset);
+        if (block.keys[k].sizes && *number < 0 && sizes[-1 - *number] > 0)
+            *number = sizes[-1 - *number];
+    }
+}
+
+const char *mica_schema_unresolved(mica_block block, const void *data, const char **size) {
+    for (size_t k = 0; k < block.count; k++) {
+        if (!block.keys[k].sizes)
+            continue;
+        int64_t number = *(const int64_t *)((const char *)data + block.keys[k].offset);
+        if (number < 0) {
+            *size = mica_data_size_names[-1 - number];
+            return block.keys[k].name;
+        }
+    }
+    return NULL;
+}
+
 /* ---- lists ---- */
 
 mica_status mica_schema_texts(
@@ -282,7 +321,8 @@ mica_status mica_schema_texts(
         return MICA_E_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const char *text = mica_yaml_scalar(yaml, items[i]);
-        if (!text_fits(text))
+        const bool character = text && *text && !text[1]; /* any one of a vocabulary */
+        if (!text_fits(text) && !character)
             return mica_yaml_fail(yaml, items[i], "expected text, got %s",
                 mica_yaml_describe(yaml, items[i], got, sizeof got));
         texts->item[i] = mica_strdup(text);

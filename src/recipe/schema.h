@@ -13,6 +13,16 @@
 
 typedef struct mica_key mica_key;
 
+/* Sizes that the data tell; in recipes by these names, in the structs as -1 - size until they are
+ * known. */
+typedef enum mica_data_size {
+    MICA_SIZE_CLASSES,
+    MICA_SIZE_USERS,
+    MICA_SIZE_ITEMS,
+    MICA_DATA_SIZES
+} mica_data_size;
+extern const char *const mica_data_size_names[MICA_DATA_SIZES];
+
 /* What a key stores at its offset. */
 typedef enum mica_key_kind {
     MICA_KEY_INTEGER, /* int64_t in a range */
@@ -51,6 +61,7 @@ struct mica_key {
     double fallback;           /* the default of a number or, as 0 or 1, of a boolean */
     const char *fallback_note; /* for the reference, where the default is worked out elsewhere */
     mica_key_range range;
+    bool sizes;                 /* an integer that may be the name of a size too */
     const char *const *choices; /* NULL ends them */
     mica_block block;
     /* Reads a node; target is the block's struct itself. */
@@ -74,6 +85,12 @@ typedef struct mica_target {
  * was stored before a failure is there to be cleared. */
 mica_status mica_schema_read(const mica_yaml *yaml, mica_yaml_node node, const char *what,
     const mica_target *targets, size_t n_targets);
+
+/* Puts sizes that are known (above 0) in the place of their names. */
+void mica_schema_resolve(mica_block block, void *data, const int64_t sizes[MICA_DATA_SIZES]);
+
+/* The first key that still has a name for a size, and that name in *size; NULL: none. */
+const char *mica_schema_unresolved(mica_block block, const void *data, const char **size);
 
 /* Frees the texts that a block's keys own. */
 void mica_schema_clear(mica_block block, void *data);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "graph/graph.h"
 #include "graph/model.h"
+#include "io/stored.h"
 
 #include <mica/io.h>
 
@@ -20,7 +21,6 @@ typedef struct entry {
     const mica_value *parameter;
     int state; /* the optimizer's array; -1: the weights */
     mica_shape shape;
-    float *data; /* when loading */
 } entry;
 
 typedef struct entries {
@@ -29,10 +29,8 @@ typedef struct entries {
 } entries;
 
 static void entries_free(entries *list) {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++)
         free(list->at[i].name);
-        free(list->at[i].data);
-    }
     free(list->at);
     *list = (entries){0};
 }
@@ -158,23 +156,18 @@ static mica_status check_tensors(
     return status;
 }
 
-static mica_status tensors_read(const char *path, mica_safetensors *file, entries *list) {
+static mica_status tensors_apply(
+    const char *path, mica_safetensors *file, const entries *list, mica_model *model) {
     MICA_TRY(check_tensors(path, file, list));
-    for (size_t i = 0; i < list->count; i++) {
-        entry *e = &list->at[i];
-        if (!(e->data = mica_alloc(entry_count(e), sizeof *e->data)))
-            return MICA_E_MEMORY;
-        MICA_TRY(mica_safetensors_read_floats(file, mica_safetensors_find(file, e->name), e->data));
-    }
-    return MICA_OK;
-}
-
-static mica_status tensors_apply(mica_model *model, const entries *list) {
+    for (size_t i = 0; i < list->count; i++)
+        MICA_TRY(mica_stored_widens(path, mica_safetensors_find(file, list->at[i].name)));
     for (size_t i = 0; i < list->count; i++) {
         const entry *e = &list->at[i];
-        MICA_TRY(e->state < 0 ? mica_model_write(model, e->parameter, e->data, entry_count(e))
-                              : mica_model_state_write(
-                                    model, e->state, e->parameter, e->data, entry_count(e)));
+        const float *data;
+        MICA_TRY(mica_safetensors_view(file, mica_safetensors_find(file, e->name), &data));
+        MICA_TRY(e->state < 0
+                     ? mica_model_write(model, e->parameter, data, entry_count(e))
+                     : mica_model_state_write(model, e->state, e->parameter, data, entry_count(e)));
     }
     return MICA_OK;
 }
@@ -198,9 +191,7 @@ mica_status mica_model_load(mica_model *model, const char *path) {
     entries list;
     mica_status status = entries_of(model, false, &list);
     if (status == MICA_OK) {
-        status = tensors_read(path, file, &list);
-        if (status == MICA_OK)
-            status = tensors_apply(model, &list);
+        status = tensors_apply(path, file, &list, model);
         entries_free(&list);
     }
     mica_safetensors_close(&file);
@@ -322,9 +313,7 @@ mica_status mica_checkpoint_load(const char *path, mica_model *model, mica_posit
     if (status == MICA_OK)
         status = entries_of(model, true, &list);
     if (status == MICA_OK)
-        status = tensors_read(path, file, &list);
-    if (status == MICA_OK)
-        status = tensors_apply(model, &list);
+        status = tensors_apply(path, file, &list, model);
     if (status == MICA_OK) {
         mica_model_set_step(model, (uint64_t)c.position.step, (uint64_t)c.position.seed);
         *position = c.position;

@@ -37,8 +37,7 @@ static mica_value *find(const mica_model *model, const char *name) {
     return NULL;
 }
 
-/* Copies the parameters of one model from another that has them all, under the same names. */
-static mica_status copy_weights(mica_model *from, mica_model *to) {
+mica_status mica_weights_copy(mica_model *from, mica_model *to) {
     for (size_t i = 0; i < mica_model_count(to); i++) {
         const mica_value *parameter = mica_model_parameter(to, i);
         size_t count = (size_t)mica_shape_count(mica_value_shape(parameter));
@@ -67,7 +66,7 @@ static mica_status prepare(
         return MICA_E_MEMORY;
     MICA_TRY(
         mica_model_create(decoder->network->graph, model->device, model->seed, &decoder->model));
-    MICA_TRY(copy_weights(model, decoder->model));
+    MICA_TRY(mica_weights_copy(model, decoder->model));
     return mica_program_create(decoder->model,
         &(mica_program_options){.outputs = &output, .n_outputs = 1}, &decoder->program);
 }

@@ -19,4 +19,7 @@ int64_t mica_decoder_size(const mica_decoder *decoder);
 mica_status mica_decoder_run(
     mica_decoder *decoder, const float *codes, int64_t count, float *samples);
 
+/* Copies the parameters of one model from another that has them all, under the same names. */
+mica_status mica_weights_copy(mica_model *from, mica_model *to);
+
 #endif

@@ -70,6 +70,8 @@ static mica_status draw_curves(const mica_metrics *metrics, const char *title, c
     } kinds[] = {
         {"Loss", "_loss"},
         {"Accuracy", "_accuracy"},
+        {"Perplexity", "_perplexity"},
+        {"Root mean squared error", "_rmse"},
         {"Reconstruction error", "_reconstruction_error"},
         {"Checkerboard", "_checkerboard"},
         {"Border", "_border"},

@@ -18,4 +18,9 @@ mica_status mica_draw_metrics(const mica_metrics *metrics, const mica_network *n
 mica_status mica_draw_confusion(const mica_evaluation *heads, size_t n_heads,
     const mica_dataset_info *data, const char *set, const char *folder);
 
+/* comparison.svg of a model of ratings from its metrics and those of the baselines (compare.h);
+ * nothing where there are none. */
+mica_status mica_draw_comparison(
+    const mica_metric *metrics, size_t count, const char *model, const char *folder);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "graph/graph.h"
 #include "graph/model.h"
 #include "train/artefacts.h"
 
@@ -27,14 +28,25 @@ struct mica_evaluator {
     mica_program *program;
     int64_t batch;
     float *numbers;        /* (batch): losses or errors */
-    int32_t *predictions;  /* (batch) */
+    int64_t labels;        /* of a sample */
+    int32_t *predictions;  /* (batch, labels) */
+    float *given;          /* (batch, target...): what should be the target's numbers */
     float *reconstruction; /* (batch, sample...) */
+    float **states_kept;   /* by parameter: what is carried, while another set is looked at */
     head_state *states;    /* by head */
     mica_evaluation *heads;
 };
 
 static bool is_classifier(const mica_network_head *head) {
     return head->prediction;
+}
+
+static bool is_sequence(const mica_network_head *head) {
+    return head->prediction && mica_value_shape(head->prediction).rank > 1;
+}
+
+static bool is_number(const mica_network_head *head) {
+    return head->number;
 }
 
 static bool is_reconstruction(const mica_network_head *head) {
@@ -49,6 +61,10 @@ static bool has_artefacts(const mica_network_head *head) {
 
 const mica_measure mica_measures[MICA_MEASURES + 1] = {
     {"accuracy", AT(accuracy), is_classifier},
+    {"perplexity", AT(perplexity), is_sequence},
+    {"bits_per_character", AT(bits_per_character), is_sequence},
+    {"rmse", AT(rmse), is_number},
+    {"mae", AT(mae), is_number},
     {"reconstruction_error", AT(reconstruction_error), is_reconstruction},
     {"checkerboard", AT(checkerboard), has_artefacts},
     {"border", AT(border), has_artefacts},
@@ -77,7 +93,7 @@ static int64_t head_classes(const mica_network_head *head) {
 
 /* Elements of its confusion matrix; 0: none is kept. */
 static size_t confusion_size(const mica_network_head *head) {
-    int64_t classes = head_classes(head);
+    int64_t classes = is_sequence(head) ? 0 : head_classes(head);
     return classes <= CONFUSION_CLASSES ? (size_t)(classes * classes) : 0;
 }
 
@@ -91,7 +107,11 @@ void mica_evaluator_destroy(mica_evaluator **owner) {
         free(evaluator->states[i].confusion);
         free(evaluator->states[i].mistakes);
     }
+    for (size_t i = 0; evaluator->states_kept && i < mica_model_count(evaluator->model); i++)
+        free(evaluator->states_kept[i]);
+    free(evaluator->states_kept);
     free(evaluator->states);
+    free(evaluator->given);
     free(evaluator->numbers);
     free(evaluator->predictions);
     free(evaluator->reconstruction);
@@ -101,7 +121,7 @@ void mica_evaluator_destroy(mica_evaluator **owner) {
 
 static mica_status compile(mica_evaluator *evaluator) {
     const mica_network *network = evaluator->network;
-    mica_value **outputs = mica_alloc(network->n_heads * 4, sizeof(mica_value *));
+    mica_value **outputs = mica_alloc(network->n_heads * 5, sizeof(mica_value *));
     if (!outputs)
         return MICA_E_MEMORY;
     size_t n = 0;
@@ -110,6 +130,8 @@ static mica_status compile(mica_evaluator *evaluator) {
         outputs[n++] = head->sample_loss;
         if (head->prediction)
             outputs[n++] = head->prediction;
+        if (head->number)
+            outputs[n++] = head->number;
         if (head->reconstruction_error)
             outputs[n++] = head->reconstruction_error;
         if (head->artefacts)
@@ -125,7 +147,8 @@ static mica_status state_create(const mica_network_head *head, head_state *state
     size_t size = confusion_size(head);
     if (size && !(state->confusion = mica_alloc(size, sizeof *state->confusion)))
         return MICA_E_MEMORY;
-    if (head->prediction && !(state->mistakes = mica_alloc(MISTAKES, sizeof *state->mistakes)))
+    if (head->prediction && !is_sequence(head) &&
+        !(state->mistakes = mica_alloc(MISTAKES, sizeof *state->mistakes)))
         return MICA_E_MEMORY;
     return MICA_OK;
 }
@@ -135,12 +158,21 @@ static mica_status evaluator_prepare(mica_evaluator *evaluator) {
     size_t batch = (size_t)evaluator->batch;
     size_t input = (size_t)mica_shape_count(mica_value_shape(network->input));
     evaluator->numbers = mica_alloc(batch, sizeof *evaluator->numbers);
-    evaluator->predictions = mica_alloc(batch, sizeof *evaluator->predictions);
+    if (network->label) {
+        mica_shape target = mica_value_shape(network->label);
+        evaluator->labels = mica_shape_count(target) / target.dim[0];
+    }
+    evaluator->predictions =
+        mica_alloc(batch * (size_t)evaluator->labels, sizeof *evaluator->predictions);
+    evaluator->given = mica_alloc(batch * (size_t)evaluator->labels, sizeof *evaluator->given);
+    evaluator->states_kept =
+        mica_alloc(mica_model_count(evaluator->model), sizeof *evaluator->states_kept);
     evaluator->reconstruction = mica_alloc(input, sizeof *evaluator->reconstruction);
     evaluator->states = mica_alloc(network->n_heads, sizeof *evaluator->states);
     evaluator->heads = mica_alloc(network->n_heads, sizeof *evaluator->heads);
-    if (!evaluator->numbers || !evaluator->predictions || !evaluator->reconstruction ||
-        !evaluator->states || !evaluator->heads)
+    if (!evaluator->numbers || !evaluator->predictions || !evaluator->given ||
+        !evaluator->reconstruction || !evaluator->states || !evaluator->states_kept ||
+        !evaluator->heads)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < network->n_heads; i++)
         MICA_TRY(state_create(&network->heads[i], &evaluator->states[i]));
@@ -176,6 +208,21 @@ mica_status mica_network_accepts(
             mica_shape_text(info->sample, text, sizeof text),
             mica_shape_text(sample, wanted, sizeof wanted));
     }
+    bool ids = mica_value_dtype(network->input) == MICA_I32;
+    if (ids != (info->dtype == MICA_I32))
+        return mica_fail(MICA_E_INVALID, "the %s samples are %s, the recipe's input is %s", what,
+            ids ? "numbers" : "ids", ids ? "ids" : "numbers");
+    shape = network->label ? mica_value_shape(network->label) : MICA_SHAPE(1);
+    if (network->label &&
+        (info->target_dtype != mica_value_dtype(network->label) ||
+            mica_shape_count(info->target) * shape.dim[0] != mica_shape_count(shape))) {
+        char text[64];
+        return mica_fail(MICA_E_INVALID,
+            "the targets of the %s data are %s %s: the network's loss "
+            "takes others",
+            what, info->target_dtype == MICA_F32 ? "numbers" : "classes",
+            mica_shape_text(info->target, text, sizeof text));
+    }
     for (size_t i = 0; i < network->n_heads; i++) {
         int64_t classes = head_classes(&network->heads[i]);
         if (classes && info->classes > classes)
@@ -190,12 +237,13 @@ mica_status mica_network_accepts(
 mica_status mica_network_write(
     const mica_network *network, mica_program *program, const mica_batch *batch) {
     size_t features = (size_t)mica_shape_count(mica_value_shape(network->input));
-    MICA_TRY(
-        mica_program_write(program, network->input, batch->features, features * sizeof(float)));
+    const void *samples = batch->features ? (const void *)batch->features : batch->ids;
+    MICA_TRY(mica_program_write(program, network->input, samples, features * 4));
     if (!network->label)
         return MICA_OK;
     size_t labels = (size_t)mica_shape_count(mica_value_shape(network->label));
-    return mica_program_write(program, network->label, batch->labels, labels * sizeof(int32_t));
+    const void *targets = batch->labels ? (const void *)batch->labels : batch->targets;
+    return mica_program_write(program, network->label, targets, labels * 4);
 }
 
 /* Keeps it if it is among the gravest, in order. */
@@ -217,17 +265,30 @@ static mica_status add_predictions(mica_evaluator *evaluator, size_t i, const mi
     mica_evaluation *sum = &evaluator->heads[i];
     head_state *state = &evaluator->states[i];
     MICA_TRY(mica_program_read(evaluator->program, head->prediction, evaluator->predictions,
-        (size_t)evaluator->batch * sizeof(int32_t)));
-    for (int64_t s = 0; s < batch->valid; s++) {
+        (size_t)(evaluator->batch * evaluator->labels) * sizeof(int32_t)));
+    for (int64_t s = 0; s < batch->valid * evaluator->labels; s++) {
         int32_t label = batch->labels[s], taken = evaluator->predictions[s];
         sum->accuracy += label == taken;
         if (sum->confusion && label < sum->classes && taken >= 0 && taken < sum->classes)
             state->confusion[label * sum->classes + taken]++;
-        if (label != taken)
+        if (label != taken && state->mistakes)
             keep_mistake(state, (mica_mistake){.sample = batch->index * evaluator->batch + s,
                                     .label = label,
                                     .taken = taken,
                                     .loss = evaluator->numbers[s]});
+    }
+    return MICA_OK;
+}
+
+/* Squares and distances; their means are made in the end. */
+static mica_status add_numbers(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+    mica_evaluation *sum = &evaluator->heads[i];
+    MICA_TRY(mica_program_read(evaluator->program, evaluator->network->heads[i].number,
+        evaluator->given, (size_t)(evaluator->batch * evaluator->labels) * sizeof(float)));
+    for (int64_t s = 0; s < batch->valid * evaluator->labels; s++) {
+        double error = (double)evaluator->given[s] - (double)batch->targets[s];
+        sum->rmse += error * error;
+        sum->mae += fabs(error);
     }
     return MICA_OK;
 }
@@ -260,6 +321,8 @@ static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_bat
         sum->loss += (double)evaluator->numbers[s];
     if (head->prediction)
         MICA_TRY(add_predictions(evaluator, i, batch));
+    if (head->number)
+        MICA_TRY(add_numbers(evaluator, i, batch));
     return head->reconstruction_error ? add_reconstructions(evaluator, i, batch) : MICA_OK;
 }
 
@@ -294,6 +357,31 @@ static void begin(mica_evaluator *evaluator) {
     }
 }
 
+/* What is carried from run to run starts anew for each set, and training goes on with its own. */
+static mica_status states_keep(mica_evaluator *evaluator) {
+    for (size_t i = 0; i < mica_model_count(evaluator->model); i++) {
+        const mica_value *parameter = mica_model_parameter(evaluator->model, i);
+        size_t count = (size_t)mica_shape_count(mica_value_shape(parameter));
+        if (!mica_parameter_get(parameter)->carried)
+            continue;
+        float **kept = &evaluator->states_kept[i];
+        if (!*kept && !(*kept = mica_alloc(count, sizeof **kept)))
+            return MICA_E_MEMORY;
+        MICA_TRY(mica_model_read(evaluator->model, parameter, *kept, count));
+    }
+    return mica_model_reset(evaluator->model);
+}
+
+static mica_status states_restore(mica_evaluator *evaluator) {
+    for (size_t i = 0; i < mica_model_count(evaluator->model); i++) {
+        const mica_value *parameter = mica_model_parameter(evaluator->model, i);
+        if (evaluator->states_kept[i])
+            MICA_TRY(mica_model_write(evaluator->model, parameter, evaluator->states_kept[i],
+                (size_t)mica_shape_count(mica_value_shape(parameter))));
+    }
+    return MICA_OK;
+}
+
 mica_status mica_evaluator_run(
     mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads) {
     begin(evaluator);
@@ -301,18 +389,29 @@ mica_status mica_evaluator_run(
     MICA_TRY(
         mica_loader_create(dataset, &(mica_loader_options){.batch = evaluator->batch}, &loader));
     uint64_t step = mica_model_step(evaluator->model);
-    mica_status status = run_batches(evaluator, loader);
+    mica_status status = states_keep(evaluator);
+    if (status == MICA_OK)
+        status = run_batches(evaluator, loader);
+    if (status == MICA_OK)
+        status = states_restore(evaluator);
     mica_model_set_step(evaluator->model, step, mica_model_seed(evaluator->model));
     mica_loader_destroy(&loader);
     MICA_TRY(status);
-    double count = (double)mica_dataset_get_info(dataset)->count;
+    const mica_dataset_info *info = mica_dataset_get_info(dataset);
+    double count = (double)info->count;
     for (size_t i = 0; i < evaluator->network->n_heads; i++) {
         mica_evaluation *head = &evaluator->heads[i];
         const mica_artefacts *artefacts = &evaluator->states[i].artefacts;
-        bool error = evaluator->network->heads[i].reconstruction_error;
+        const mica_network_head *of = &evaluator->network->heads[i];
+        double targets = count * (double)evaluator->labels, unit = info->target_unit;
         head->loss /= count;
-        head->accuracy = head->classes ? head->accuracy / count : NAN;
-        head->reconstruction_error = error ? head->reconstruction_error / count : NAN;
+        head->accuracy = head->classes ? head->accuracy / targets : NAN;
+        head->perplexity = is_sequence(of) ? exp(head->loss) : NAN;
+        head->bits_per_character = is_sequence(of) ? head->loss / log(2) : NAN;
+        head->rmse = of->number ? unit * sqrt(head->rmse / targets) : NAN;
+        head->mae = of->number ? unit * head->mae / targets : NAN;
+        head->reconstruction_error =
+            of->reconstruction_error ? head->reconstruction_error / count : NAN;
         head->checkerboard = mica_artefacts_checkerboard(artefacts);
         head->border = mica_artefacts_border(artefacts);
     }

@@ -40,7 +40,7 @@ typedef struct mica_measure {
     bool (*applies)(const mica_network_head *head);
 } mica_measure;
 extern const mica_measure mica_measures[];
-enum { MICA_MEASURES = 4 };
+enum { MICA_MEASURES = 8 };
 
 double mica_measure_get(const mica_measure *measure, const mica_evaluation *evaluation);
 

@@ -11,7 +11,7 @@
 static mica_status layer_find(mica_run *run, const char *name, const mica_network_layer **layer) {
     MICA_TRY(mica_run_many(run));
     if (name)
-        return mica_network_find(run->many.network, name, layer);
+        return mica_stage_find(&run->many, name, layer);
     if (!run->many.network->code)
         return mica_fail(MICA_E_INVALID,
             "%s is no autoencoder, which would have a code: name the layer whose numbers you want",

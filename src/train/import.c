@@ -1,6 +1,10 @@
 /* Weights that PyTorch saved. */
+#include "train/import.h"
+
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
+#include "io/stored.h"
 
 #include <mica/io.h>
 #include <mica/train.h>
@@ -10,6 +14,8 @@
 /* Where each dimension of Mica's weights stands in PyTorch's, by rank: (height, width, in, out) of
  * (out, in, height, width), the same for transposed convolutions, (in, out) of (out, in). */
 static const int places[5][4] = {{0}, {0}, {1, 0}, {0, 1, 2}, {2, 3, 1, 0}};
+
+#define UNUSED_SHOWN 8 /* tensors that are named */
 
 static bool ends(const char *text, const char *with) {
     size_t n = strlen(text), m = strlen(with);
@@ -72,6 +78,8 @@ static mica_status tensor_find(const char *path, const mica_safetensors *file,
                 : "of many dimensions",
             mica_value_name(parameter), mica_shape_text(shape, wanted, sizeof wanted));
     else
+        status = mica_stored_widens(path, tensor);
+    if (status == MICA_OK)
         *out = tensor;
     free(name);
     return status;
@@ -101,12 +109,15 @@ static mica_status tensor_read(mica_safetensors *file, const mica_stored_tensor 
     mica_model *model, const mica_value *parameter) {
     mica_shape shape = mica_value_shape(parameter);
     size_t count = (size_t)mica_shape_count(shape);
-    float *room = mica_alloc(2 * count, sizeof *room);
-    mica_status status = room ? mica_safetensors_read_floats(file, tensor, room) : MICA_E_MEMORY;
-    if (status == MICA_OK) {
-        reorder(shape, room, room + count);
-        status = mica_model_write(model, parameter, room + count, count);
-    }
+    const float *stored;
+    MICA_TRY(mica_safetensors_view(file, tensor, &stored));
+    if (shape.rank < 2)
+        return mica_model_write(model, parameter, stored, count);
+    float *room = mica_alloc(count, sizeof *room);
+    if (!room)
+        return MICA_E_MEMORY;
+    reorder(shape, stored, room);
+    mica_status status = mica_model_write(model, parameter, room, count);
     free(room);
     return status;
 }
@@ -130,6 +141,114 @@ static bool is_ours(const mica_safetensors *file) {
             return true;
     return false;
 }
+
+/* ---- what fits ---- */
+
+static mica_status note_add(mica_texts *notes, char *text) {
+    char **item = text ? realloc(notes->item, (notes->count + 1) * sizeof *item) : NULL;
+    if (!item) {
+        free(text);
+        return mica_fail(MICA_E_MEMORY, "out of host memory");
+    }
+    notes->item = item;
+    item[notes->count++] = text;
+    return MICA_OK;
+}
+
+static bool fits(const mica_stored_tensor *tensor, mica_shape shape, bool ours) {
+    bool same = tensor->rank == shape.rank && (ours || shape.rank <= 4);
+    for (int i = 0; same && i < shape.rank; i++)
+        same = tensor->dim[ours ? i : places[shape.rank][i]] == shape.dim[i];
+    return same;
+}
+
+static mica_status own_read(mica_safetensors *file, const mica_stored_tensor *tensor,
+    mica_model *model, const mica_value *parameter) {
+    const float *stored;
+    MICA_TRY(mica_safetensors_view(file, tensor, &stored));
+    return mica_model_write(
+        model, parameter, stored, (size_t)mica_shape_count(mica_value_shape(parameter)));
+}
+
+/* Takes one parameter, or says that it starts anew. */
+static mica_status parameter_take(const char *path, mica_safetensors *file, bool ours,
+    mica_model *model, const mica_value *parameter, size_t *taken, mica_texts *notes) {
+    mica_shape shape = mica_value_shape(parameter);
+    char *name = ours ? mica_strdup(mica_value_name(parameter)) : dotted(parameter);
+    char text[96], stored[96];
+    if (!name)
+        return MICA_E_MEMORY;
+    const mica_stored_tensor *tensor = mica_safetensors_find(file, name);
+    mica_status status;
+    if (tensor && fits(tensor, shape, ours)) {
+        *taken += 1;
+        status = mica_stored_widens(path, tensor);
+        if (status == MICA_OK)
+            status = ours ? own_read(file, tensor, model, parameter)
+                          : tensor_read(file, tensor, model, parameter);
+    } else if (tensor) {
+        status = note_add(
+            notes, mica_format("%s %s starts anew: it is %s in %s", mica_value_name(parameter),
+                       mica_shape_text(shape, text, sizeof text),
+                       tensor->rank <= MICA_MAX_RANK
+                           ? mica_shape_text(
+                                 mica_shape_of(tensor->rank, tensor->dim), stored, sizeof stored)
+                           : "of many dimensions",
+                       path));
+    } else {
+        status = note_add(
+            notes, mica_format("%s %s starts anew: it is not in %s", mica_value_name(parameter),
+                       mica_shape_text(shape, text, sizeof text), path));
+    }
+    free(name);
+    return status;
+}
+
+/* Names the tensors that no parameter is called after. */
+static mica_status note_unused(const char *path, const mica_safetensors *file, bool ours,
+    const mica_model *model, mica_texts *notes) {
+    mica_text text = {0};
+    size_t unused = 0;
+    for (size_t i = 0; i < mica_safetensors_count(file); i++) {
+        const char *tensor = mica_safetensors_get(file, i)->name;
+        bool used = ends(tensor, "num_batches_tracked");
+        for (size_t j = 0; j < mica_model_count(model) && !used; j++) {
+            const mica_value *parameter = mica_model_parameter(model, j);
+            char *name = ours ? mica_strdup(mica_value_name(parameter)) : dotted(parameter);
+            used = name && !strcmp(name, tensor);
+            text.failed = text.failed || !name;
+            free(name);
+        }
+        if (!used && unused++ < UNUSED_SHOWN)
+            mica_text_add(&text, "%s%s", unused > 1 ? ", " : "", tensor);
+    }
+    mica_status status = text.failed ? MICA_E_MEMORY : MICA_OK;
+    if (status == MICA_OK && unused)
+        status = note_add(notes, mica_format("not taken from %s: %s%s", path, text.data,
+                                     unused > UNUSED_SHOWN ? ", ..." : ""));
+    free(text.data);
+    return status;
+}
+
+mica_status mica_model_import_fitting(mica_model *model, const char *path, mica_texts *notes) {
+    mica_safetensors *file = NULL;
+    MICA_TRY(mica_safetensors_open(path, &file));
+    bool ours = is_ours(file);
+    size_t taken = 0;
+    mica_status status = MICA_OK;
+    for (size_t i = 0; i < mica_model_count(model) && status == MICA_OK; i++)
+        status =
+            parameter_take(path, file, ours, model, mica_model_parameter(model, i), &taken, notes);
+    if (status == MICA_OK && !taken)
+        status = mica_fail(MICA_E_FORMAT,
+            "%s: weights of another model: none has the name and shape of a parameter here", path);
+    if (status == MICA_OK)
+        status = note_unused(path, file, ours, model, notes);
+    mica_safetensors_close(&file);
+    return status;
+}
+
+/* ---- all of it ---- */
 
 mica_status mica_model_import(mica_model *model, const char *path) {
     if (!model || !path)

@@ -46,6 +46,11 @@ void mica_picture_restore(const mica_recipe *recipe, float *numbers, int64_t cou
     for (int64_t i = 0; data->channels && i < count; i++)
         numbers[i] =
             numbers[i] * data->deviation[i % data->channels] + data->mean[i % data->channels];
+    for (int64_t i = 0; recipe->preprocess.bgr && data->channels == 3 && i < count; i += 3) {
+        float blue = numbers[i];
+        numbers[i] = numbers[i + 2];
+        numbers[i + 2] = blue;
+    }
 }
 
 static mica_shape sample_shape(const mica_recipe *recipe) {
@@ -54,8 +59,8 @@ static mica_shape sample_shape(const mica_recipe *recipe) {
 
 /* The image that a sample of the recipe is, if many of them fit into a picture. */
 static bool tile_shape(const mica_recipe *recipe, mica_shape *tile) {
-    return mica_picture_shape(sample_shape(recipe), tile) && tile->dim[0] <= TILE_SIDE &&
-           tile->dim[1] <= TILE_SIDE;
+    return !recipe->data.ids && mica_picture_shape(sample_shape(recipe), tile) &&
+           tile->dim[0] <= TILE_SIDE && tile->dim[1] <= TILE_SIDE;
 }
 
 /* Writes tiles of images of the data; the numbers are restored in place. */
@@ -395,6 +400,7 @@ static mica_status draw_codes(const mica_showing *showing, const view *v, mica_s
 mica_status mica_draw_pictures(const mica_showing *showing) {
     mica_shape tile;
     MICA_TRY(draw_filters(showing));
+    MICA_TRY(mica_draw_forecast(showing));
     if (!showing->network->code || !tile_shape(showing->recipe, &tile))
         return MICA_OK;
     view v = {0};

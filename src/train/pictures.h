@@ -21,6 +21,9 @@ typedef struct mica_showing {
  * several heads mistakes-<head>.png. */
 mica_status mica_draw_mistakes(const mica_showing *showing, const mica_evaluator *evaluator);
 
+/* forecast.svg of a time series; nothing of other data. See forecast.c. */
+mica_status mica_draw_forecast(const mica_showing *showing);
+
 /* filters.png: the filters of the first layer. reconstructions.png: samples of the set, with noise
  * if the network adds it, and what each head made of them. walk.png: what the decoder makes of
  * codes on the plane, where they are two numbers drawn from a normal, or else on straight lines

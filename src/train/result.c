@@ -65,19 +65,27 @@ static bool add_test(
     return true;
 }
 
+static bool add_comparison(mica_train_result *result, const mica_comparison *comparison) {
+    for (size_t i = 0; i < comparison->count; i++)
+        if (!add(result, mica_strdup(comparison->metrics[i].name), comparison->metrics[i].value))
+            return false;
+    return true;
+}
+
 mica_status mica_result_create(const mica_train_result *summary, const mica_record *record,
-    const mica_network *network, const mica_evaluation *test, mica_train_result **out) {
+    const mica_network *network, const mica_evaluation *test, const mica_comparison *comparison,
+    mica_train_result **out) {
     mica_train_result *result = mica_copy(summary, sizeof *summary);
     if (!result)
         return MICA_E_MEMORY;
     result->device = mica_strdup(summary->device);
     result->out = mica_strdup(summary->out);
     result->n_metrics = 0;
-    result->metrics =
-        mica_alloc(record->metrics.n_columns + 1 + (1 + MICA_MEASURES) * record->n_heads,
-            sizeof *result->metrics);
+    result->metrics = mica_alloc(
+        record->metrics.n_columns + 1 + (1 + MICA_MEASURES) * record->n_heads + comparison->count,
+        sizeof *result->metrics);
     if (!result->device || !result->out || !result->metrics || !add_row(result, &record->metrics) ||
-        (test && !add_test(result, network, test))) {
+        (test && !add_test(result, network, test)) || !add_comparison(result, comparison)) {
         mica_train_result_destroy(&result);
         return MICA_E_MEMORY;
     }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "data/dataset.h"
 #include "data/image.h"
+#include "graph/model.h"
 #include "train/draw.h"
 #include "train/folder.h"
 #include "train/pictures.h"
@@ -14,8 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void stage_close(mica_stage *s) {
+void mica_stage_close(mica_stage *s) {
     mica_model_destroy(&s->model);
+    mica_onnx_network_destroy(&s->onnx);
     mica_network_destroy(&s->network);
 }
 
@@ -27,12 +29,15 @@ void mica_run_destroy(mica_run **owner) {
     mica_program_destroy(&run->predict);
     mica_program_destroy(&run->encode);
     mica_decoder_destroy(&run->decoder);
+    mica_writer_destroy(&run->writer);
+    mica_scores_destroy(&run->scores);
     mica_evaluator_destroy(&run->evaluator);
-    stage_close(&run->one);
-    stage_close(&run->many);
+    mica_stage_close(&run->one);
+    mica_stage_close(&run->many);
     for (int64_t i = 0; run->class_names && i < run->info.classes; i++)
         free(run->class_names[i]);
     free(run->class_names);
+    mica_onnx_close(&run->onnx);
     mica_device_destroy(&run->device);
     mica_recipe_destroy(&run->recipe);
     free(run->device_text);
@@ -41,22 +46,27 @@ void mica_run_destroy(mica_run **owner) {
     free(run);
 }
 
-static mica_status stage_open(mica_run *run, int64_t batch, mica_stage *out) {
+mica_status mica_stage_open(
+    mica_run *run, const mica_recipe *recipe, int64_t batch, mica_stage *out) {
     mica_stage s = {0};
-    mica_status status = mica_recipe_build(run->recipe, batch, &s.network);
+    if (run->onnx)
+        return mica_stage_open_onnx(run, batch, out);
+    mica_status status = mica_recipe_build(recipe, batch, &s.network);
     if (status == MICA_OK)
-        status = mica_model_create(s.network->graph, run->device, run->recipe->seed, &s.model);
+        status =
+            mica_model_create_empty(s.network->graph, run->device, run->recipe->seed, &s.model);
     if (status == MICA_OK)
         status = mica_model_import(s.model, run->weights);
     if (status == MICA_OK)
         *out = s;
     else
-        stage_close(&s);
+        mica_stage_close(&s);
     return status;
 }
 
 mica_status mica_run_many(mica_run *run) {
-    return run->many.model ? MICA_OK : stage_open(run, run->recipe->batch, &run->many);
+    return run->many.model ? MICA_OK
+                           : mica_stage_open(run, run->recipe, run->recipe->batch, &run->many);
 }
 
 #define CLASSES_LIMIT (1 << 20) /* bytes of all names */
@@ -64,6 +74,8 @@ mica_status mica_run_many(mica_run *run) {
 /* The names in classes.txt, or numbers where there are none. */
 static mica_status name_classes(mica_run *run) {
     int64_t classes = run->info.classes;
+    const mica_recipe_data *data = &run->recipe->data;
+    bool known = data->n_class_names == classes;
     char *path = mica_path_join(run->folder ? run->folder : ".", MICA_RUN_CLASSES), *names = NULL;
     size_t size;
     mica_status status = MICA_OK;
@@ -74,13 +86,48 @@ static mica_status name_classes(mica_run *run) {
     free(path);
     char *rest = names;
     for (int64_t i = 0; i < classes && status == MICA_OK; i++) {
-        char *name = strsep(&rest, "\n");
+        char *name = known ? data->class_names[i] : strsep(&rest, "\n");
         run->class_names[i] = name && *name ? mica_strdup(name) : mica_format("%" PRId64, i);
         if (!run->class_names[i])
             status = MICA_E_MEMORY;
     }
     free(names);
     run->info.class_names = (const char *const *)run->class_names;
+    return status;
+}
+
+/* A line without the number of a WordNet synset, "n01440764 ", that lists of ImageNet begin with.
+ */
+static const char *label_of(const char *line) {
+    size_t digits = *line == 'n' ? strspn(line + 1, "0123456789") : 0;
+    return digits == 8 && line[9] == ' ' && line[10] ? line + 10 : line;
+}
+
+mica_status mica_run_read_labels(mica_run *run, const char *path) {
+    char *text = NULL, *rest, **names = mica_alloc((size_t)run->info.classes, sizeof *names);
+    size_t size;
+    int64_t count = 0;
+    mica_status status = names ? mica_file_read(path, CLASSES_LIMIT, &text, &size) : MICA_E_MEMORY;
+    rest = status == MICA_OK && *text ? text : NULL;
+    for (char *line; status == MICA_OK && rest && (line = strsep(&rest, "\n"));) {
+        line[strcspn(line, "\r")] = 0;
+        if (!*line && (!rest || !*rest))
+            break; /* what is behind the last line */
+        if (count < run->info.classes && !(names[count] = mica_strdup(label_of(line))))
+            status = MICA_E_MEMORY;
+        count++;
+    }
+    if (status == MICA_OK && count != run->info.classes)
+        status = mica_fail(MICA_E_FORMAT,
+            "%s: %" PRId64 " lines, but %s has %" PRId64 " classes: wanted a name on each line",
+            path, count, run->recipe->name, run->info.classes);
+    for (int64_t i = 0; i < run->info.classes && names; i++) {
+        char **old = status == MICA_OK ? &run->class_names[i] : &names[i], *taken = names[i];
+        free(*old);
+        *old = status == MICA_OK ? taken : NULL;
+    }
+    free(names);
+    free(text);
     return status;
 }
 
@@ -93,6 +140,8 @@ static mica_status describe(mica_run *run) {
         .name = run->recipe->name,
         .device = run->device_text,
         .sample = mica_shape_of(run->recipe->input_rank, run->recipe->input),
+        .batch = run->recipe->batch,
+        .text = mica_recipe_is_text(&run->recipe->data),
         .white = (float)(run->recipe->data.byte_scale * 255),
     };
     if (!probability)
@@ -102,9 +151,9 @@ static mica_status describe(mica_run *run) {
     return name_classes(run);
 }
 
-static mica_status open_parts(mica_run *run, const char *device) {
+mica_status mica_run_open_parts(mica_run *run, const char *device) {
     MICA_TRY(mica_device_open(device, &run->device));
-    MICA_TRY(stage_open(run, 1, &run->one));
+    MICA_TRY(mica_stage_open(run, run->recipe, 1, &run->one));
     return describe(run);
 }
 
@@ -125,7 +174,7 @@ static mica_status open_folder(mica_run *run, const char *folder, const char *de
                              : MICA_E_MEMORY;
     free(recipe);
     MICA_TRY(status);
-    return open_parts(run, device);
+    return mica_run_open_parts(run, device);
 }
 
 mica_status mica_run_open(const char *folder, const char *device, mica_run **out) {
@@ -154,7 +203,7 @@ mica_status mica_run_open_recipe(const char *recipe, const char *const *override
     if ((run->weights = mica_strdup(weights)))
         status = mica_recipe_load(recipe, overrides, n_overrides, &run->recipe);
     if (status == MICA_OK)
-        status = open_parts(run, device);
+        status = mica_run_open_parts(run, device);
     if (status == MICA_OK)
         *out = run;
     else
@@ -178,6 +227,9 @@ mica_status mica_run_predict(
     if (!probability)
         return mica_fail(MICA_E_UNSUPPORTED, "%s is not a classifier: it has no classes to predict",
             run->recipe->name);
+    if (mica_value_shape(probability).rank > 2)
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s gives a class for each part of a sample, not one for it all", run->recipe->name);
     if (n_classes != (size_t)run->info.classes)
         return mica_fail(MICA_E_INVALID, "%s has %lld classes, but room was given for %zu",
             run->recipe->name, (long long)run->info.classes, n_classes);
@@ -190,26 +242,40 @@ mica_status mica_run_predict(
         run->predict, probability, probabilities, n_classes * sizeof *probabilities);
 }
 
-mica_status mica_run_read_image(mica_run *run, const char *path, float *sample, size_t n_sample) {
-    mica_shape shape;
+/* The shape of a picture that is a sample. */
+static mica_status picture_shape(const mica_run *run, mica_shape *shape) {
     char text[96];
-    if (!mica_picture_shape(run->info.sample, &shape))
+    if (run->recipe->data.ids || !mica_picture_shape(run->info.sample, shape))
         return mica_fail(MICA_E_UNSUPPORTED, "%s takes samples of %s, which no picture can be",
             run->recipe->name, mica_shape_text(run->info.sample, text, sizeof text));
+    return MICA_OK;
+}
+
+mica_status mica_run_read_image(mica_run *run, const char *path, float *sample, size_t n_sample) {
+    mica_shape shape;
+    MICA_TRY(picture_shape(run, &shape));
     if (n_sample != (size_t)mica_shape_count(shape))
         return mica_fail(MICA_E_INVALID,
             "%s takes samples of %lld numbers, but room was given for %zu", run->recipe->name,
             (long long)mica_shape_count(shape), n_sample);
-    const mica_recipe_data *data = &run->recipe->data;
-    mica_image image = {0};
-    MICA_TRY(mica_image_load(path, shape.dim[0], shape.dim[1], &image));
-    mica_status status =
-        mica_image_fit(&image, shape, data->invert, (float)data->byte_scale, sample);
-    mica_image_free(&image);
-    if (status == MICA_OK)
-        mica_normalize(
-            data->mean, data->deviation, data->channels, mica_shape_count(shape), sample);
-    return status;
+    const mica_preprocess how = mica_recipe_preprocess(run->recipe);
+    return mica_image_prepare(path, shape, &how, sample);
+}
+
+mica_status mica_run_read_folder(mica_run *run, const char *folder, mica_dataset **set) {
+    mica_preprocess how = mica_recipe_preprocess(run->recipe);
+    mica_shape shape;
+    MICA_TRY(picture_shape(run, &shape));
+    for (int c = 0; c < 3; c++)
+        how.deviation[c] = how.deviation[c] != 0 ? how.deviation[c] : 1;
+    const mica_images_options options = {.set = {.sample = shape,
+                                             .scale = how.scale != 0 ? how.scale : 1,
+                                             .mean = how.mean,
+                                             .deviation = how.deviation,
+                                             .channels = (int32_t)shape.dim[2]},
+        .preprocess = how,
+        .plain = true};
+    return mica_dataset_from_images(folder, &options, set);
 }
 
 mica_status mica_run_predict_image(
@@ -257,4 +323,12 @@ mica_status mica_run_evaluate(mica_run *run, const char *data, const mica_evalua
     }
     mica_dataset_destroy(&test);
     return status;
+}
+
+mica_status mica_run_compare(
+    mica_run *run, const char *data, const mica_metric **metrics, size_t *n_metrics) {
+    MICA_TRY(mica_compare_network(run->recipe, data, run->one.model, &run->comparison));
+    *metrics = run->comparison.metrics;
+    *n_metrics = run->comparison.count;
+    return MICA_OK;
 }

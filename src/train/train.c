@@ -4,10 +4,13 @@
 #include "base/mem.h"
 #include "graph/model.h"
 #include "train/checkpoint.h"
+#include "train/compare.h"
 #include "train/diagnose.h"
 #include "train/draw.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/import.h"
+#include "train/neighbours.h"
 #include "train/pictures.h"
 #include "train/record.h"
 #include "train/result.h"
@@ -46,6 +49,7 @@ typedef struct training {
     bool has_row;
     const char **notes; /* the graph's warnings */
     size_t n_notes;
+    mica_texts import_notes;
     const char **skipped; /* pictures that no data set holds */
     size_t n_skipped;
 
@@ -258,6 +262,8 @@ static mica_status interrupt(training *t) {
  * synchronization a step. */
 static mica_status train_steps(training *t) {
     const mica_position *p = &t->position;
+    if (!p->batch)
+        MICA_TRY(mica_model_reset(t->model));
     while (p->batch + t->pending < p->steps_per_epoch) {
         if (stop_wanted(t))
             return interrupt(t);
@@ -361,6 +367,7 @@ static mica_status list_skipped(training *t) {
 static mica_status open_data(training *t) {
     MICA_TRY(
         mica_recipe_open_data(t->recipe, t->options.data, &t->train, &t->validation, &t->test));
+    MICA_TRY(mica_recipe_settle(&t->recipe, t->options.data, t->train));
     MICA_TRY(list_skipped(t));
     mica_loader_options options = {.batch = t->recipe->batch,
         .shuffle = true,
@@ -397,6 +404,25 @@ static mica_status take_notes(training *t) {
     return MICA_OK;
 }
 
+/* Reads the weights to start from, and adds what is to be said of them to the notes. */
+static mica_status start_weights(training *t) {
+    char *path = NULL;
+    if (!t->recipe->weights)
+        return MICA_OK;
+    MICA_TRY(mica_recipe_weights_path(t->recipe, t->options.data, &path));
+    mica_status status = mica_model_import_fitting(t->model, path, &t->import_notes);
+    free(path);
+    MICA_TRY(status);
+    size_t count = t->import_notes.count;
+    const char **notes = realloc(t->notes, (t->n_notes + count + 1) * sizeof *notes);
+    if (!notes)
+        return mica_fail(MICA_E_MEMORY, "out of host memory");
+    t->notes = notes;
+    for (size_t i = 0; i < count; i++)
+        notes[t->n_notes++] = t->import_notes.item[i];
+    return MICA_OK;
+}
+
 static mica_status compile(training *t) {
     MICA_TRY(mica_recipe_build(t->recipe, t->recipe->batch, &t->network));
     MICA_TRY(take_notes(t));
@@ -406,6 +432,8 @@ static mica_status compile(training *t) {
     if (t->test)
         MICA_TRY(mica_network_accepts(t->network, t->test, "test"));
     MICA_TRY(mica_model_create(t->network->graph, t->device, t->recipe->seed, &t->model));
+    if (!t->options.resume)
+        MICA_TRY(start_weights(t));
     size_t heads = t->network->n_heads;
     mica_value **outputs = mica_alloc(heads, sizeof(mica_value *));
     if (!outputs)
@@ -441,8 +469,11 @@ static mica_status write_inside(const training *t, const char *name, const char 
     return status;
 }
 
+/* The recipe itself has those of a text. */
 static mica_status write_classes(const training *t) {
     const mica_dataset_info *info = mica_dataset_get_info(t->train);
+    if (t->recipe->data.ids)
+        return MICA_OK;
     mica_text names = {0};
     for (int32_t i = 0; i < info->classes; i++)
         mica_text_add(&names, "%s\n", info->class_names[i]);
@@ -465,6 +496,8 @@ static mica_status open_folder(training *t) {
         return MICA_E_MEMORY;
     if (mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT))
         MICA_TRY(load_checkpoint(t));
+    else if (t->options.resume)
+        MICA_TRY(start_weights(t));
     MICA_TRY(write_inside(t, MICA_RUN_RECIPE, t->recipe->text));
     return write_classes(t);
 }
@@ -505,11 +538,24 @@ static mica_status finish(training *t, mica_train_result **result) {
         .samples_per_s = rate,
         .data_wait = waited,
     };
-    return mica_result_create(&summary, &t->record, t->network, t->test ? heads : NULL, result);
+    mica_comparison comparison;
+    MICA_TRY(mica_compare_network(t->recipe, t->options.data, t->model, &comparison));
+    mica_train_result *made = NULL;
+    MICA_TRY(mica_result_create(
+        &summary, &t->record, t->network, t->test ? heads : NULL, &comparison, &made));
+    mica_status status =
+        mica_draw_comparison(made->metrics, made->n_metrics, t->recipe->name, t->folder.path);
+    if (status == MICA_OK)
+        *result = made;
+    else
+        mica_train_result_destroy(&made);
+    return status;
 }
 
 static mica_status run(training *t, const char *path, mica_train_result **result) {
     MICA_TRY(open_recipe(t, path));
+    if (t->recipe->neighbours.wanted)
+        return mica_train_neighbours(&t->recipe, &t->options, result);
     if (t->options.out && !t->options.resume)
         MICA_TRY(mica_folder_is_free(t->options.out)); /* before the work of opening the rest */
     MICA_TRY(open_data(t));
@@ -527,6 +573,7 @@ static mica_status run(training *t, const char *path, mica_train_result **result
 
 static void training_clear(training *t) {
     free(t->notes);
+    mica_texts_clear(&t->import_notes);
     free(t->skipped);
     free(t->row);
     free(t->sample_loss);

@@ -67,6 +67,13 @@ static const struct {
     {"8", "gaussian, from: [input, input]", "(2, 8)", 0},
     {"8", "dropout", "(2, 8)", 0},
     {"8", "dense, units: 3, activation: gelu, init: normal", "(2, 3)", 27},
+    {"7, 5", "rnn, units: 4", "(2, 7, 4)", 40},
+    {"7, 5", "rnn, units: 4, relu: true, last: true", "(2, 4)", 40},
+    {"7, 5", "lstm, units: 4", "(2, 7, 4)", 160},
+    {"7, 5", "lstm, units: 4, layers: 2, keep_prob: 0.5, bidirectional: true", "(2, 7, 8)", 736},
+    {"7, 5", "lstm, units: 4, layers: 2, bidirectional: true, last: true", "(2, 8)", 736},
+    {"7, 5", "gru, units: 4, layers: 3, last: true", "(2, 4)", 348},
+    {"8, 8, 6", "sum", "(2, 8, 8, 1)", 0},
     {"8, 8, 6", "flatten", "(2, 384)", 0},
     {"8, 8, 6", "reshape, shape: [-1, 12]", "(2, 32, 12)", 0},
     {"8", "relu", "(2, 8)", 0},
@@ -87,6 +94,20 @@ static const struct {
 };
 enum { LAYERS = sizeof layers / sizeof *layers };
 
+/* The same behind 7 characters, of which there are 3. */
+static const struct {
+    const char *layer, *output;
+    int64_t parameters;
+} id_layers[] = {
+    {"embedding, rows: classes, width: 4", "(2, 7, 4)", 12},
+    {"embedding, rows: 5, width: 4, column: 2, init: zeros", "(2, 5, 4)", 20},
+    {"embedding, rows: 5, width: 1, column: 2, columns: 3, sparse: true", "(2, 3, 1)", 5},
+    {"rnn, units: 4, classes: classes", "(2, 7, 4)", 32},
+    {"lstm, units: 4, classes: classes, last: true, layers: 2", "(2, 4)", 272},
+    {"gru, units: 4, classes: 3, stateful: true", "(2, 7, 4)", 100},
+};
+enum { ID_LAYERS = sizeof id_layers / sizeof *id_layers };
+
 START_TEST(shape) {
     char text[512], got[96];
     snprintf(text, sizeof text,
@@ -105,14 +126,39 @@ START_TEST(shape) {
 }
 END_TEST
 
-/* No type is left out of the table. */
+START_TEST(id_shape) {
+    char text[512], got[96];
+    snprintf(text, sizeof text,
+        "name: n\ninput: [7]\ndata: {set: text, files: [t], class_names: [a, b, c]}\n"
+        "layers:\n  - {type: %s}\n  - {type: flatten}\n  - {type: dense, units: 21}\n"
+        "  - {type: reshape, shape: [7, 3]}\nloss: softmax_cross_entropy\n",
+        id_layers[_i].layer);
+    mica_recipe *recipe = load(text);
+    mica_network *network = NULL;
+    ck_assert_msg(mica_recipe_build(recipe, 2, &network) == MICA_OK, "%s", mica_last_error());
+    const mica_network_layer *row = &network->layers[1];
+    ck_assert_str_eq(mica_shape_text(row->output, got, sizeof got), id_layers[_i].output);
+    ck_assert_msg(row->parameters == id_layers[_i].parameters, "%s: %lld parameters",
+        id_layers[_i].layer, (long long)row->parameters);
+    mica_network_destroy(&network);
+    mica_recipe_destroy(&recipe);
+}
+END_TEST
+
+static bool is_of(const char *layer, const char *name) {
+    const size_t size = strlen(name);
+    return !strncmp(layer, name, size) && (!layer[size] || layer[size] == ',');
+}
+
+/* No type is left out of the tables. */
 START_TEST(complete) {
     for (size_t t = 0; t < mica_layer_types_count; t++) {
         const char *name = mica_layer_types[t]->name;
-        size_t size = strlen(name), found = 0;
+        size_t found = 0;
+        for (size_t i = 0; i < ID_LAYERS; i++)
+            found += is_of(id_layers[i].layer, name);
         for (size_t i = 0; i < LAYERS; i++)
-            found += !strncmp(layers[i].layer, name, size) &&
-                     (!layers[i].layer[size] || layers[i].layer[size] == ',');
+            found += is_of(layers[i].layer, name);
         ck_assert_msg(found, "no case of %s", name);
     }
 }
@@ -232,6 +278,7 @@ int main(void) {
     Suite *suite = suite_create("recipe layers");
     TCase *build = tcase_create("build");
     tcase_add_loop_test(build, shape, 0, LAYERS);
+    tcase_add_loop_test(build, id_shape, 0, ID_LAYERS);
     tcase_add_test(build, complete);
     tcase_add_test(build, frozen);
     tcase_add_test(build, warns);

@@ -200,13 +200,21 @@ START_TEST(head) {
 }
 END_TEST
 
-/* ---- losses without labels ---- */
+/* ---- losses without one label a sample ---- */
 
 enum { SIZE = 6 };
 
+/* What the data of a recipe would give as targets, of 4 bytes each. */
+typedef struct target_data {
+    mica_shape shape; /* of one */
+    mica_dtype dtype;
+    const void *data;
+} target_data;
+
 /* Runs the network of a recipe on `x` and reads a value of each sample. */
 static void run_recipe(const char *layers, const char *loss, const float *x,
-    mica_value *(*wanted)(const mica_network *network), float *got, size_t count) {
+    const target_data *targets, mica_value *(*wanted)(const mica_network *network), float *got,
+    size_t count) {
     char text[512], path[] = "/tmp/mica-losses-XXXXXX";
     snprintf(text, sizeof text, "name: n\ninput: [1, 3, 2]\nlayers:\n%sloss: %s\n", layers, loss);
     int file = mkstemp(path);
@@ -219,17 +227,25 @@ static void run_recipe(const char *layers, const char *loss, const float *x,
     mica_model *model = NULL;
     mica_program *program = NULL;
     ck_assert_msg(mica_recipe_load(path, NULL, 0, &recipe) == MICA_OK, "%s", mica_last_error());
+    if (targets) {
+        recipe->data.target = targets->shape;
+        recipe->data.target_dtype = targets->dtype;
+    }
     ck_assert_msg(mica_recipe_build(recipe, BATCH, &network) == MICA_OK, "%s", mica_last_error());
     unlink(path);
-    ck_assert_ptr_null(network->label);
+    ck_assert_int_eq(!network->label, !targets);
     ck_assert_int_eq(mica_device_open(device_name, &device), MICA_OK);
     ck_assert_int_eq(mica_model_create(network->graph, device, 1, &model), MICA_OK);
     mica_value *output = wanted(network);
-    mica_program_options options = {.outputs = &output, .n_outputs = 1};
+    mica_program_options options = {.loss = network->loss, .outputs = &output, .n_outputs = 1};
     ck_assert_msg(
         mica_program_create(model, &options, &program) == MICA_OK, "%s", mica_last_error());
     ck_assert_int_eq(
         mica_program_write(program, network->input, x, BATCH * SIZE * sizeof *x), MICA_OK);
+    if (targets)
+        ck_assert_int_eq(mica_program_write(program, network->label, targets->data,
+                             BATCH * (size_t)mica_shape_count(targets->shape) * 4),
+            MICA_OK);
     ck_assert_int_eq(mica_program_run(program), MICA_OK);
     ck_assert_int_eq(mica_program_read(program, output, got, count * sizeof *got), MICA_OK);
     mica_program_destroy(&program);
@@ -272,7 +288,7 @@ START_TEST(of_input) {
     double constant = kinds[_i / 2].constant;
     snprintf(
         loss, sizeof loss, "{kind: %s, target: input, reduce: %s}", kind, sum ? "sum" : "mean");
-    run_recipe(layers, loss, x, sample_loss, got, BATCH);
+    run_recipe(layers, loss, x, NULL, sample_loss, got, BATCH);
     for (int row = 0; row < BATCH; row++) {
         double wanted = 0;
         for (int i = 0; i < SIZE; i++) {
@@ -281,14 +297,14 @@ START_TEST(of_input) {
         }
         close_to((double)got[row], sum ? wanted : wanted / SIZE);
     }
-    run_recipe(layers, loss, x, error, got, BATCH);
+    run_recipe(layers, loss, x, NULL, error, got, BATCH);
     for (int row = 0; row < BATCH; row++) {
         double wanted = 0;
         for (int i = 0; i < SIZE; i++)
             wanted += pow((double)x[row * SIZE + i] - constant, 2) / SIZE;
         close_to((double)got[row], wanted);
     }
-    run_recipe(layers, loss, x, reconstruction, got, BATCH * SIZE);
+    run_recipe(layers, loss, x, NULL, reconstruction, got, BATCH * SIZE);
     for (int i = 0; i < BATCH * SIZE; i++)
         close_to((double)got[i], constant);
 }
@@ -299,7 +315,7 @@ START_TEST(divergence) {
     for (int i = 0; i < BATCH * SIZE; i++)
         x[i] = (float)(i % 5) / 2 - 1;
     run_recipe("  - {type: flatten, name: mean}\n  - {type: scale, name: spread, factor: 0.5}\n",
-        "{kind: kl_divergence, from: [mean, spread]}", x, sample_loss, got, BATCH);
+        "{kind: kl_divergence, from: [mean, spread]}", x, NULL, sample_loss, got, BATCH);
     for (int row = 0; row < BATCH; row++) {
         double wanted = 0;
         for (int i = 0; i < SIZE; i++) {
@@ -308,6 +324,71 @@ START_TEST(divergence) {
         }
         close_to((double)got[row], wanted);
     }
+}
+END_TEST
+
+/* The first of two scores, each a sum of three numbers, is to be above the second. */
+START_TEST(comparison) {
+    float x[BATCH * SIZE], got[BATCH];
+    for (int i = 0; i < BATCH * SIZE; i++)
+        x[i] = (float)(i * 7 % 11 - 5) * (i < SIZE ? 20.0f : 0.5f);
+    run_recipe("  - {type: reshape, shape: [2, 3]}\n  - {type: sum}\n", "bpr", x, NULL, sample_loss,
+        got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        const float *r = x + row * SIZE;
+        double lead = (double)(r[3] + r[4] + r[5]) - (double)(r[0] + r[1] + r[2]);
+        close_to((double)got[row], fmax(lead, 0) + log1p(exp(-fabs(lead))));
+    }
+}
+END_TEST
+
+/* Two steps of three classes each; a sample's loss is the mean over its steps. */
+START_TEST(of_sequences) {
+    static const int32_t steps[BATCH][2] = {{2, 0}, {1, 1}, {0, 2}, {2, 1}};
+    const target_data targets = {MICA_SHAPE(2), MICA_I32, steps};
+    float x[BATCH][2][3], got[BATCH];
+    for (int row = 0; row < BATCH; row++)
+        for (int t = 0; t < 2; t++)
+            memcpy(x[row][t], logits[(row + t) % BATCH], sizeof x[row][t]);
+    run_recipe("  - {type: reshape, shape: [2, 3]}\n", "softmax_cross_entropy", x[0][0], &targets,
+        sample_loss, got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        expected e = {{0}, {{0}}, {0}};
+        double loss = 0;
+        for (int t = 0; t < 2; t++) {
+            const double values[] = {
+                (double)x[row][t][0], (double)x[row][t][1], (double)x[row][t][2]};
+            by_softmax(values, 3, steps[row][t], row, &e);
+            loss += e.loss[row] / 2;
+        }
+        close_to((double)got[row], loss);
+    }
+}
+END_TEST
+
+static mica_value *number(const mica_network *network) {
+    return network->heads[0].number;
+}
+
+START_TEST(of_numbers) {
+    float x[BATCH * SIZE], wanted[BATCH * SIZE], got[BATCH * SIZE];
+    const target_data targets = {MICA_SHAPE(2, 3), MICA_F32, wanted};
+    for (int i = 0; i < BATCH * SIZE; i++) {
+        x[i] = (float)i / 16;
+        wanted[i] = (float)(i % 7) / 4;
+    }
+    const char *const kinds[] = {"mean_squared_error", "mean_absolute_error"};
+    run_recipe("  - {type: flatten}\n", kinds[_i], x, &targets, sample_loss, got, BATCH);
+    for (int row = 0; row < BATCH; row++) {
+        double loss = 0;
+        for (int i = row * SIZE; i < (row + 1) * SIZE; i++) {
+            double error = (double)x[i] - (double)wanted[i];
+            loss += (_i ? fabs(error) : error * error) / SIZE;
+        }
+        close_to((double)got[row], loss);
+    }
+    run_recipe("  - {type: flatten}\n", kinds[_i], x, &targets, number, got, BATCH * SIZE);
+    ck_assert_mem_eq(got, x, sizeof x);
 }
 END_TEST
 
@@ -324,6 +405,9 @@ int main(int argc, char **argv) {
     tcase_add_loop_test(heads, head, 0, (int)(sizeof cases / sizeof *cases));
     tcase_add_loop_test(heads, of_input, 0, 6);
     tcase_add_test(heads, divergence);
+    tcase_add_test(heads, comparison);
+    tcase_add_test(heads, of_sequences);
+    tcase_add_loop_test(heads, of_numbers, 0, 2);
     tcase_set_timeout(heads, 300);
     suite_add_tcase(suite, heads);
     SRunner *runner = srunner_create(suite);

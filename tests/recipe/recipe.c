@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SIZE      "expected an integer from 1 to 16777216, classes, users or items"
 #define FILE_NAME "r.yaml"
 
 static char folder[] = "/tmp/mica-recipe-XXXXXX";
@@ -34,6 +35,7 @@ static mica_status load(
 #define DENSE  "layers:\n  - {type: dense, units: 3}\n"
 #define IMAGE  "input: [8, 8, 2]\nlayers:\n  - {type: "
 #define LOSS   "loss: softmax_cross_entropy\n"
+#define PHOTO  "input: [8, 8, 3]\nlayers:\n  - {type: global_avg_pool}\n" LOSS
 #define DIGITS "input: [64]\nlayers:\n  - {type: dense, units: 10}\n" LOSS
 
 typedef struct refusal {
@@ -65,7 +67,7 @@ static const refusal refusals[] = {
     {HEAD "layers:\n  - {type: dense, unit: 3}\n" LOSS,
         "r.yaml:3:19: unknown key in a dense layer: unit; did you mean units?"},
     {HEAD "layers:\n  - {type: relu, units: 3}\n" LOSS,
-        "r.yaml:3:18: unknown key in a relu layer: units; expected type, name, from or frozen"},
+        "r.yaml:3:18: unknown key in a relu layer: units; expected type, name, from, frozen or learning_rate"},
     {HEAD DENSE, "r.yaml:1:1: the recipe: the key loss is missing"},
     {DENSE LOSS, "r.yaml:1:1: the recipe: the key input is missing"},
     {HEAD "layers:\n  - {type: dense}\n" LOSS,
@@ -79,15 +81,14 @@ static const refusal refusals[] = {
     {HEAD "layers: 3\n" LOSS, "r.yaml:2:9: layers: expected a list of layers, got \"3\""},
     {HEAD "layers: []\n" LOSS, "r.yaml:2:9: layers: expected 1 to 512 layers, got 0"},
     {HEAD "layers:\n  - {type: dense, units: many}\n" LOSS,
-        "r.yaml:3:26: units: expected an integer from 1 to 16777216, got \"many\""},
+        "r.yaml:3:26: units: " SIZE ", got \"many\""},
     {HEAD "layers:\n  - {type: dense, units: \"3\"}\n" LOSS,
-        "r.yaml:3:26: units: expected an integer from 1 to 16777216, got \"3\""},
-    {HEAD "layers:\n  - {type: dense, units: 0}\n" LOSS,
-        "r.yaml:3:26: units: expected an integer from 1 to 16777216, got \"0\""},
+        "r.yaml:3:26: units: " SIZE ", got \"3\""},
+    {HEAD "layers:\n  - {type: dense, units: 0}\n" LOSS, "r.yaml:3:26: units: " SIZE ", got \"0\""},
     {HEAD "layers:\n  - {type: dense, units: 99999999999999999999}\n" LOSS,
-        "r.yaml:3:26: units: expected an integer from 1 to 16777216, got \"99999999999999999999\""},
+        "r.yaml:3:26: units: " SIZE ", got \"99999999999999999999\""},
     {HEAD "layers:\n  - {type: dense, units: 3.5}\n" LOSS,
-        "r.yaml:3:26: units: expected an integer from 1 to 16777216, got \"3.5\""},
+        "r.yaml:3:26: units: " SIZE ", got \"3.5\""},
     {HEAD "layers:\n  - {type: dense, units: 3, bias: yes}\n" LOSS,
         "r.yaml:3:35: bias: expected true or false, got \"yes\""},
     {HEAD "layers:\n  - {type: dense, units: 3, activation: rellu}\n" LOSS,
@@ -146,7 +147,7 @@ static const refusal refusals[] = {
         "r.yaml:3:50: output: expected [height, width], got \"9\""},
     {IMAGE "max_pool, count_padding: true}\n" LOSS,
         "r.yaml:3:22: unknown key in a max_pool layer: count_padding; expected type, name, from, "
-        "frozen, kernel, strides, dilation, padding or ceil"},
+        "frozen, learning_rate, kernel, strides, dilation, padding or ceil"},
     {IMAGE "pad}\n" LOSS, "r.yaml:3:5: a pad layer: the key amounts is missing"},
     {IMAGE "pad, amounts: [1, [1, 2, 3], 0]}\n" LOSS,
         "r.yaml:3:30: amounts: expected an integer from 0 to 16777216, or a list of one or [before, "
@@ -195,7 +196,7 @@ static const refusal refusals[] = {
         "r.yaml:4:7: unknown loss softmax_cross_entropi; did you mean softmax_cross_entropy?"},
     {HEAD DENSE "loss: {kind: hinge}\n",
         "r.yaml:4:14: unknown loss hinge; expected softmax_cross_entropy, sigmoid_cross_entropy, "
-        "binary_cross_entropy, mean_squared_error, mean_absolute_error or kl_divergence"},
+        "binary_cross_entropy, mean_squared_error, mean_absolute_error, kl_divergence or bpr"},
     {HEAD DENSE "loss: {kind: mean_squared_error, from: dens1}\n",
         "r.yaml:4:40: unknown layer dens1; did you mean dense1?"},
     {HEAD DENSE "loss: {kind: mean_squared_error, from: input}\n",
@@ -243,7 +244,8 @@ static const refusal refusals[] = {
 
     /* data */
     {DIGITS "data: {set: digitz}\n",
-        "r.yaml:5:13: set: expected digits, mnist, fashion-mnist, cifar10, images, idx or csv, got \"digitz\"; did "
+        "r.yaml:5:13: set: expected digits, mnist, fashion-mnist, cifar10, images, idx, csv, codes, text, "
+        "series, ratings or movielens-100k, got \"digitz\"; did "
         "you mean digits?"},
     {DIGITS "data: {validation: 0.1}\n", "r.yaml:5:7: data: the key set is missing"},
     {DIGITS "data: {set: digits, validation: 1}\n",
@@ -252,7 +254,8 @@ static const refusal refusals[] = {
         "r.yaml:1:8: a sample of mnist has 784 numbers, but the input has 64"},
     {DIGITS "data: {set: digits, classes: 9}\n", "r.yaml:5:30: digits has 10 classes, not 9"},
     {DIGITS "data: {set: digits, files: [a]}\n",
-        "r.yaml:5:28: digits has files of its own; take files out, or use set: images, idx or csv"},
+        "r.yaml:5:28: digits has files of its own; take files out, or use set: images, idx, csv, codes, "
+        "text, series or ratings"},
     {DIGITS "data: {set: csv, classes: 2}\n", "r.yaml:5:13: set csv needs files: [FILE]"},
     {DIGITS "data: {set: images}\n",
         "r.yaml:5:13: set images needs files: [FOLDER] or [FOLDER, TEST_FOLDER]"},
@@ -281,6 +284,28 @@ static const refusal refusals[] = {
     {DIGITS "data: {set: idx, files: [a, b, c], classes: 3}\n",
         "r.yaml:5:25: set idx needs files: [IMAGES, LABELS] or [IMAGES, LABELS, TEST_IMAGES, "
         "TEST_LABELS]"},
+    {DIGITS "data: {set: codes, files: [a.npz, b.npz, c.npz]}\n",
+        "r.yaml:5:27: set codes needs files: [FILE.npz] or [FILE.npz, TEST.npz], or pairs of .npy: "
+        "[CODES, LABELS]"},
+    {DIGITS "data: {set: codes, files: a.npy}\n",
+        "r.yaml:5:27: set codes needs files: [FILE.npz] or [FILE.npz, TEST.npz], or pairs of .npy: "
+        "[CODES, LABELS]"},
+
+    /* preprocess, weights */
+    {DIGITS "preprocess: vgg\n",
+        "r.yaml:5:13: preprocess is for pictures: an input of [height, width, 3] or [height, width, "
+        "1], and the set images or none"},
+    {DIGITS "preprocess: vgh\n", "r.yaml:5:13: unknown preset vgh; did you mean vgg?"},
+    {PHOTO "preprocess: {size: 7}\n",
+        "r.yaml:5:13: size 7: expected at least the input's height and width, 8 and 8"},
+    {PHOTO "preprocess: {mean: [1, 2]}\n",
+        "r.yaml:5:20: expected a number a channel: 3, or 1 for all, got 2"},
+    {PHOTO "preprocess: {order: brg}\n",
+        "r.yaml:5:21: order: expected rgb or bgr, got \"brg\"; did you mean rgb?"},
+    {PHOTO "preprocess: vgg\ndata: {set: images, files: a, mean: [1]}\n",
+        "r.yaml:6:37: preprocess says what becomes of a picture: put mean there"},
+    {HEAD DENSE LOSS "weights: {learning_rate: -1}\n",
+        "r.yaml:5:26: learning_rate: expected a number of at least 0, got \"-1\""},
     {DIGITS "data: {set: digits, class_names: [a, b]}\n", "r.yaml:5:34: 2 names for 10 classes"},
     {DIGITS "data: {set: digits}\npatience: 3\n",
         "r.yaml:6:11: patience watches the validation loss: set data.validation, the part held out "
@@ -496,7 +521,7 @@ static const refusal bad_overrides[] = {
     {"layers.x.units=3", "--set layers.x.units=3: the list has no item with number or name x"},
     {"loss.weight=3", "--set loss.weight=3: there is no weight: what is above it has no keys"},
     {"layers.0.units=0", "--set layers.0.units=0: units: expected an integer from 1 to 16777216, "
-                         "got \"0\""},
+                         "classes, users or items, got \"0\""},
     {"optimizer.momentum=2", "--set optimizer.momentum=2: momentum: expected a number from 0 to "
                              "below 1, got \"2\""},
 };

@@ -1,8 +1,8 @@
 """What training must reach, on every device given: test accuracy of the recipes with seed 1, the same
 bits from the same seed, and the same loss curve on all devices within CURVE_TOLERANCE.
 
-Usage: bars.py MICA SOURCE DEVICE... With the MNIST files in SOURCE/../shared/data (or $MICA_DATA),
-the MNIST recipes run too, on the first device."""
+Usage: bars.py MICA SOURCE DEVICE... With the files of MNIST and MovieLens 100K in
+SOURCE/../shared/data (or $MICA_DATA), their recipes run too, on the first device."""
 import csv
 import os
 import pathlib
@@ -18,14 +18,14 @@ CURVE_EPOCHS = 10
 mica, source, devices = os.path.abspath(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
 
 
-def train(recipe, device, out, *more):
+def train(recipe, device, out, *more, metric='test_accuracy'):
     command = [mica, 'train', str(source / 'recipes' / f'{recipe}.yaml'), '--device', device,
                '--seed', '1', '--out', str(out), *more]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode:
         sys.exit(f'FAILED: {command}: {run.stderr}')
     measured = dict(line.split()[:2] for line in run.stdout.splitlines() if len(line.split()) == 2)
-    return float(measured['test_accuracy'])
+    return float(measured[metric])
 
 
 def curve(out):
@@ -77,6 +77,12 @@ def main():
                 failed += check(got >= bar, f'{recipe} on {found[0]}: {got:.4f}, wanted {bar}')
         else:
             print(f'skipped: no MNIST in {data}')
+        if (pathlib.Path(data) / 'movielens-100k').is_dir():
+            got = train('movielens-mf', found[0], here / 'movielens-mf', '--data', str(data),
+                        metric='test_rmse')
+            failed += check(got <= 0.95, f'movielens-mf on {found[0]}: RMSE {got:.4f}, wanted 0.95')
+        else:
+            print(f'skipped: no MovieLens 100K in {data}')
     sys.exit(failed > 0)
 
 

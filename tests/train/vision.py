@@ -192,7 +192,7 @@ def encode():
     ok('encode', 'vae', '--set', 'test', '-n', 10, '-o', 'c.npy')
     check(npy('d.npy')[1][:20] == npy('c.npy')[1], 'the same weights give other codes')
     refused('expected a RUN', 'encode')
-    refused('expected -o FILE.npy', 'encode', 'vae', 's.png')
+    refused('expected -o FILE.npz or -o FILE.npy', 'encode', 'vae', 's.png')
     refused('either pictures or --set', 'encode', 'vae', '-o', 'c.npy')
     refused('either pictures or --set', 'encode', 'vae', 's.png', '--set', 'test', '-o', 'c.npy')
     refused('--set: expected train', 'encode', 'vae', '--set', 'tests', '-o', 'c.npy')

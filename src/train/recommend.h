@@ -1,0 +1,11 @@
+/* An open recommender's parts. */
+#ifndef MICA_TRAIN_RECOMMEND_H
+#define MICA_TRAIN_RECOMMEND_H
+
+#include "recipe/recipe.h"
+
+#include <mica/recommend.h>
+
+const mica_recipe *mica_recommender_recipe(const mica_recommender *recommender);
+
+#endif
