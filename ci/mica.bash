@@ -18,7 +18,7 @@ _mica() {
   local program=${words[0]} command=${words[1]}
 
   if [ "$cword" = 1 ]; then
-    _mica_words 'train eval predict sample encode summary plan fetch devices check bench --help --version'
+    _mica_words 'train eval predict sample encode recommend convert summary plan fetch devices check bench --help --version'
     return
   fi
   case $prev in
@@ -34,11 +34,20 @@ _mica() {
     _filedir safetensors
     return
     ;;
-  --out | -o)
-    if [ "$command" = train ]; then _filedir -d; else _filedir '@(png|npy)'; fi
+  --preprocess)
+    _mica_words 'alexnet vgg torchvision squeezenet'
+    _filedir '@(yaml|yml)'
     return
     ;;
-  --seed | --set | --steps | --top | --checkpoint-seconds | --from | --count | -n | --layer) return ;;
+  --labels)
+    _filedir
+    return
+    ;;
+  --out | -o)
+    if [ "$command" = train ]; then _filedir -d; else _filedir '@(png|npy|npz)'; fi
+    return
+    ;;
+  --seed | --set | --steps | --top | --checkpoint-seconds | --from | --count | -n | --layer | --user | --item | --batch) return ;;
   esac
   $split && return
 
@@ -48,11 +57,13 @@ _mica() {
     return
   fi
   case $command in
-  train | summary | plan) _filedir '@(yaml|yml)' ;;
+  train | plan) _filedir '@(yaml|yml)' ;;
+  summary) _filedir '@(yaml|yml|onnx|safetensors|npz|npy)' ;;
+  convert) _filedir '@(yaml|yml|onnx|safetensors|npz|npy)' ;;
   eval) _filedir '@(yaml|yml)' ;;
-  sample) _filedir -d ;;
+  sample | recommend) _filedir -d ;;
   fetch) _mica_words 'mnist fashion-mnist cifar10' ;;
-  predict | encode) if [ "$cword" = 2 ]; then _filedir -d; else _filedir '@(png|jpg|jpeg)'; fi ;;
+  predict | encode) if [ "$cword" = 2 ]; then _filedir '@(yaml|yml|onnx)'; else _filedir '@(png|jpg|jpeg)'; fi ;;
   bench) _mica_words "$("$program" bench --help 2>/dev/null | sed -n 's/^  \([a-z][a-z0-9_]*\) .*/\1/p')" ;;
   esac
 }

@@ -16,8 +16,9 @@ static const char help_start[] =
     "                  [WORKLOAD...]\n"
     "\n"
     "Measures training steps of the reference workloads (all, if none is named) on random data\n"
-    "that is already on the device: forward, backward and SGD, float32. The time is the median\n"
-    "over about four seconds; each step ends with waiting for the device.\n"
+    "that is already on the device: forward, backward and SGD, float32 (alexnet_codes: forward\n"
+    "only). The time is the median over about four seconds; each step ends with waiting for the\n"
+    "device.\n"
     "\n";
 static const char help_end[] =
     "\n"
@@ -81,7 +82,7 @@ static int report(const request *asked, const mica_workload *workload, double me
         return mica_cli_json(json_pack("{s:s, s:I, s:f, s:f, s:s, s:s}", "workload", workload->name,
             "batch", (json_int_t)workload->batch, "ms_per_step", milliseconds, "samples_per_s",
             rate, "device", info->id, "device_name", info->name));
-    printf("%-16s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
+    printf("%-20s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
         rate);
     return 0;
 }
@@ -95,13 +96,13 @@ static mica_status run(
     MICA_TRY(mica_model_create(graph, asked->device, 1, &model));
     const mica_optimizer sgd = {.kind = MICA_SGD, .learning_rate = 0.01f};
     mica_program_options options = {.loss = net.loss, .optimizer = &sgd, .training = true};
+    if (!net.loss)
+        options = (mica_program_options){.outputs = &net.result, .n_outputs = 1};
     mica_status status = mica_program_create(model, &options, &program);
-    if (status == MICA_OK)
-        status = mica_value_dtype(net.input) == MICA_I32
-                     ? mica_cli_random_labels(program, net.input, net.classes)
-                     : mica_cli_random_floats(program, net.input);
-    if (status == MICA_OK && net.label)
-        status = mica_cli_random_labels(program, net.label, net.classes);
+    for (int i = 0; i < 3 && net.inputs[i] && status == MICA_OK; i++)
+        status = mica_value_dtype(net.inputs[i]) == MICA_I32
+                     ? mica_cli_random_labels(program, net.inputs[i], net.below[i])
+                     : mica_cli_random_floats(program, net.inputs[i]);
     if (status == MICA_OK)
         status = measure(asked, program, median);
     mica_program_destroy(&program);
@@ -124,7 +125,7 @@ static int bench(const request *asked, const mica_workload *workload) {
 static int help(void) {
     fputs(help_start, stdout);
     for (size_t i = 0; i < mica_workload_count; i++)
-        printf("  %-16s batch %lld: %s\n", mica_workloads[i].name,
+        printf("  %-20s batch %lld: %s\n", mica_workloads[i].name,
             (long long)mica_workloads[i].batch, mica_workloads[i].help);
     fputs(help_end, stdout);
     return 0;
@@ -165,7 +166,7 @@ static int bench_products(const request *asked) {
 static int bench_workloads(const request *asked, char **names, int n_names) {
     int code = 0;
     if (!asked->json)
-        printf("%-16s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
+        printf("%-20s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
     for (int i = 0; i < (n_names ? n_names : (int)mica_workload_count) && !code; i++) {
         code = bench(asked, n_names ? find(names[i]) : &mica_workloads[i]);
         fflush(stdout);

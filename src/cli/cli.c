@@ -88,6 +88,17 @@ bool mica_cli_integer(
     return true;
 }
 
+bool mica_cli_positive(const char *option, const char *text, double *number) {
+    char *end;
+    const double value = strtod(text, &end);
+    if (!*text || *end || !isfinite(value) || !(value > 0)) {
+        mica_cli_usage("%s: expected a number above 0, got \"%s\"", option, text);
+        return false;
+    }
+    *number = value;
+    return true;
+}
+
 bool mica_cli_ends(const char *name, const char *with) {
     size_t n = strlen(name), m = strlen(with);
     return n > m && !strcmp(name + n - m, with);

@@ -16,6 +16,8 @@ int mica_cli_eval(int argc, char **argv);
 int mica_cli_predict(int argc, char **argv);
 int mica_cli_sample(int argc, char **argv);
 int mica_cli_encode(int argc, char **argv);
+int mica_cli_recommend(int argc, char **argv);
+int mica_cli_convert(int argc, char **argv);
 int mica_cli_summary(int argc, char **argv);
 int mica_cli_plan(int argc, char **argv);
 int mica_cli_fetch(int argc, char **argv);
@@ -40,6 +42,9 @@ int mica_cli_option(int argc, char **argv, const char *letters, const struct opt
  * false: then exit with 2. */
 bool mica_cli_integer(
     const char *option, const char *text, int64_t min, int64_t max, int64_t *number);
+
+/* The same for a number above 0. */
+bool mica_cli_positive(const char *option, const char *text, double *number);
 
 /* Whether a file's name ends so. */
 bool mica_cli_ends(const char *name, const char *with);

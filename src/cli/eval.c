@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "train/evaluate.h"
+#include "train/neighbours.h"
+#include "train/recommend.h"
 
 #include <mica/train.h>
 
@@ -153,8 +155,14 @@ static json_t *head_json(const mica_evaluation *head, const char *const *names) 
     return object;
 }
 
-static int print_json(
-    const mica_run_info *info, const mica_evaluation *heads, size_t n_heads, int64_t samples) {
+/* What is known beside the heads. */
+typedef struct comparison {
+    const mica_metric *metrics;
+    size_t count;
+} comparison;
+
+static int print_json(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads,
+    const comparison *others, int64_t samples) {
     json_t *object = json_object(), *list = json_array();
     for (size_t i = 0; i < n_heads; i++)
         json_array_append_new(list,
@@ -173,17 +181,32 @@ static int print_json(
                 json_object_set_new(object, name, mica_cli_real(mica_measure_get(m, &heads[i])));
             }
     }
+    for (size_t i = 0; i < others->count; i++)
+        json_object_set_new(
+            object, others->metrics[i].name, mica_cli_real(others->metrics[i].value));
     json_object_set_new(object, "samples", json_integer(samples));
     json_object_set_new(object, "device", json_string(info->device));
     json_object_set_new(object, "heads", list);
     return mica_cli_json(object);
 }
 
-static int print_text(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads) {
+/* Names in a column as wide as the widest. */
+static void print_metrics(const mica_metric *metrics, size_t count) {
+    int width = 0;
+    for (size_t i = 0; i < count; i++)
+        if ((int)strlen(metrics[i].name) > width)
+            width = (int)strlen(metrics[i].name);
+    for (size_t i = 0; i < count; i++)
+        printf("%-*s  %.4f\n", width, metrics[i].name, metrics[i].value);
+}
+
+static int print_text(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads,
+    const comparison *others) {
     if (n_heads > 1)
         printf("test_loss  %.4f\n", mica_total_loss(heads, n_heads));
     for (size_t i = 0; i < n_heads; i++)
         print_head(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL);
+    print_metrics(others->metrics, others->count);
     return 0;
 }
 
@@ -191,15 +214,43 @@ static int evaluate(const arguments *a, mica_run *run) {
     const mica_evaluation *heads;
     size_t n_heads;
     int64_t samples;
+    comparison others;
     mica_status status = mica_run_evaluate(run, a->data, &heads, &n_heads, &samples);
+    if (status == MICA_OK)
+        status = mica_run_compare(run, a->data, &others.metrics, &others.count);
     if (status != MICA_OK)
         return mica_cli_fail(status);
     const mica_run_info *info = mica_run_get_info(run);
-    return a->json ? print_json(info, heads, n_heads, samples) : print_text(info, heads, n_heads);
+    return a->json ? print_json(info, heads, n_heads, &others, samples)
+                   : print_text(info, heads, n_heads, &others);
+}
+
+/* A neighbourhood model is no network and has no device. */
+static int evaluate_neighbours(const arguments *a) {
+    mica_recommender *recommender = NULL;
+    mica_metric metrics[MICA_NEIGHBOURS_METRICS];
+    size_t count = 0;
+    mica_status status = mica_recommender_open(a->run, a->data, NULL, &recommender);
+    if (status == MICA_OK)
+        status = mica_neighbours_measure(mica_recommender_recipe(recommender), a->data,
+            mica_recommender_neighbours(recommender), metrics, &count);
+    mica_recommender_destroy(&recommender);
+    if (status != MICA_OK)
+        return mica_cli_fail(status);
+    if (!a->json) {
+        print_metrics(metrics, count);
+        return 0;
+    }
+    json_t *object = json_object();
+    for (size_t i = 0; i < count; i++)
+        json_object_set_new(object, metrics[i].name, mica_cli_real(metrics[i].value));
+    return mica_cli_json(object);
 }
 
 static int open_and_evaluate(const arguments *a) {
     mica_run *run = NULL;
+    if (!a->weights && mica_run_is_neighbours(a->run))
+        return evaluate_neighbours(a);
     mica_status status = a->weights ? mica_run_open_recipe(a->run, a->overrides, a->n_overrides,
                                           a->weights, a->device, &run)
                                     : mica_run_open(a->run, a->device, &run);

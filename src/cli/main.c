@@ -20,6 +20,8 @@ static const struct {
     {"predict", mica_cli_predict, "what a run sees in pictures"},
     {"sample", mica_cli_sample, "what a variational autoencoder makes up"},
     {"encode", mica_cli_encode, "what a layer of a run gives, as an array"},
+    {"recommend", mica_cli_recommend, "items for a user, or similar to an item"},
+    {"convert", mica_cli_convert, "a network as an ONNX file, weights in another format"},
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
     {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
     {"bench", mica_cli_bench, "the time of reference workloads"},

@@ -15,7 +15,7 @@ static const char help[] =
     "\n"
     "Compiles the training step of a recipe, runs it on random data and shows every launch: the\n"
     "nodes that it serves, its kernel, bytes moved, floating-point operations and time. No file is\n"
-    "read but the recipe.\n"
+    "read but the recipe, and data where only they tell a layer's size.\n"
     "\n"
     "  --device D        opencl:0, vulkan:0, a part of a name, gpu, cpu or auto (the default)\n"
     "  --set key=value   changes a key of the recipe: --set batch=256\n"
@@ -58,6 +58,7 @@ static mica_status prepare(const request *asked, planned *p) {
              : MICA_E_MEMORY;
     free(file);
     MICA_TRY(status);
+    MICA_TRY(mica_recipe_complete(&p->recipe, getenv("MICA_DATA")));
     mica_recipe_schedule(p->recipe, STEPS_PER_EPOCH);
     MICA_TRY(mica_recipe_build(p->recipe, p->recipe->batch, &p->network));
     MICA_TRY(mica_device_open(asked->device, &p->device));
@@ -75,7 +76,8 @@ static int64_t classes(const mica_network *network) {
     for (size_t i = 0; i < network->n_heads; i++) {
         if (!network->heads[i].prediction)
             continue;
-        int64_t units = mica_value_shape(network->heads[i].logits).dim[1];
+        mica_shape shape = mica_value_shape(network->heads[i].logits);
+        int64_t units = shape.dim[shape.rank - 1];
         if (units < 2)
             units = 2;
         fewest = units < fewest ? units : fewest;
@@ -83,11 +85,18 @@ static int64_t classes(const mica_network *network) {
     return fewest;
 }
 
+static mica_status fill(const planned *p, mica_value *input, int64_t below) {
+    return mica_value_dtype(input) == MICA_F32
+               ? mica_cli_random_floats(p->program, input)
+               : mica_cli_random_labels(p->program, input, (int32_t)below);
+}
+
 static mica_status measure(planned *p) {
-    MICA_TRY(mica_cli_random_floats(p->program, p->network->input));
+    const mica_recipe_data *data = &p->recipe->data;
+    int64_t fewest = data->users < data->items ? data->users : data->items;
+    MICA_TRY(fill(p, p->network->input, data->users ? fewest : data->classes));
     if (p->network->label)
-        MICA_TRY(
-            mica_cli_random_labels(p->program, p->network->label, (int32_t)classes(p->network)));
+        MICA_TRY(fill(p, p->network->label, classes(p->network)));
     for (int run = -WARM_UP; run < RUNS; run++) {
         MICA_TRY(mica_program_run(p->program));
         MICA_TRY(mica_device_wait(p->device));

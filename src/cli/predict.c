@@ -1,26 +1,34 @@
-/* `mica predict`: what a run's best weights see in pictures. */
+/* `mica predict`: what a network sees in pictures. */
 #include "cli/cli.h"
 
 #include "base/mem.h"
-
-#include <mica/train.h>
+#include "cli/model.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char help[] =
-    "usage: mica predict RUN IMAGE... [--top N] [--device D] [--json]\n"
+    "usage: mica predict RUN IMAGE... [--top N] [--labels FILE] [--device D] [--json]\n"
+    "       mica predict RECIPE --weights FILE IMAGE... ...\n"
+    "       mica predict MODEL.onnx --preprocess PRESET|FILE IMAGE... ...\n"
     "\n"
-    "Names the classes of pictures, PNG or JPEG, by the best weights of a run's folder, with\n"
-    "probabilities. The largest centred part of the network's proportions is resized to its input,\n"
-    "grey where that has one channel, and inverted if the recipe says so.\n"
+    "Names the classes of pictures, PNG or JPEG, with probabilities: by the best weights of a run's\n"
+    "folder, or by a network that was trained elsewhere. The largest centred part of the network's\n"
+    "proportions is resized to its input, grey where that has one channel, unless the recipe's block\n"
+    "preprocess says otherwise.\n"
     "\n"
-    "  --top N      the N most likely classes (default: 3)\n"
-    "  --device D   as 'mica devices' names it (default: auto)\n"
-    "  --json       one JSON object, the last line on stdout\n";
+    "  --top N            the N most likely classes (default: 3)\n"
+    "  --labels FILE      names of the classes, one a line\n"
+    "  --weights FILE     of a recipe that was not trained here: Mica's or PyTorch's safetensors\n"
+    "  --set KEY=VALUE    with --weights: changes a key of the recipe\n"
+    "  --preprocess P     of an ONNX file: alexnet, vgg, torchvision, squeezenet, or a YAML file with\n"
+    "                     the keys of that block\n"
+    "  --device D         as 'mica devices' names it (default: auto)\n"
+    "  --json             one JSON object, the last line on stdout\n";
 
 typedef struct arguments {
-    const char *run, *device;
+    mica_cli_model model;
+    const char *labels; /* NULL: the run's own names */
     char **images;
     int n_images;
     int64_t top;
@@ -28,17 +36,23 @@ typedef struct arguments {
 } arguments;
 
 static int parse(int argc, char **argv, arguments *a) {
-    static const struct option longs[] = {{"device", required_argument, NULL, 'd'},
-        {"top", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
+    static const struct option longs[] = {MICA_CLI_MODEL_OPTIONS,
+        {"top", required_argument, NULL, 't'}, {"labels", required_argument, NULL, 'L'},
+        {"set", required_argument, NULL, 'S'}, {"json", no_argument, NULL, 'j'},
         {"help", no_argument, NULL, 'h'}, {0}};
     for (int c; (c = mica_cli_option(argc, argv, "h", longs)) != -1;) {
+        if (mica_cli_model_option(&a->model, c))
+            continue;
         switch (c) {
-        case 'd':
-            a->device = optarg;
-            break;
         case 't':
             if (!mica_cli_integer("--top", optarg, 1, INT32_MAX, &a->top))
                 return 2;
+            break;
+        case 'L':
+            a->labels = optarg;
+            break;
+        case 'S':
+            a->model.overrides[a->model.n_overrides++] = optarg;
             break;
         case 'j':
             a->json = true;
@@ -51,10 +65,10 @@ static int parse(int argc, char **argv, arguments *a) {
     }
     if (argc - optind < 2)
         return mica_cli_usage("predict: expected a RUN and pictures; see mica predict --help");
-    a->run = argv[optind];
+    a->model.path = argv[optind];
     a->images = argv + optind + 1;
     a->n_images = argc - optind - 1;
-    return 0;
+    return mica_cli_model_check(&a->model, "predict");
 }
 
 /* The most likely class. Those that were reported are marked by a negative number. */
@@ -76,7 +90,7 @@ static json_t *report(
         double probability = (double)probabilities[best];
         probabilities[best] = -1;
         if (!a->json)
-            printf("  %-24s %6.2f %%\n", info->class_names[best], 100 * probability);
+            printf("  %6.2f %%  %s\n", 100 * probability, info->class_names[best]);
         json_array_append_new(
             classes, json_pack("{s:I, s:s, s:o}", "class", (json_int_t)best, "name",
                          info->class_names[best], "probability", mica_cli_real(probability)));
@@ -103,16 +117,24 @@ static int predict(const arguments *a, mica_run *run) {
     return code;
 }
 
-int mica_cli_predict(int argc, char **argv) {
-    arguments a = {.top = 3};
-    int code = parse(argc, argv, &a);
-    if (code == -1)
-        return fputs(help, stdout) < 0;
-    if (code)
-        return code;
+static int open_and_predict(const arguments *a) {
     mica_run *run = NULL;
-    mica_status status = mica_run_open(a.run, a.device, &run);
-    code = status == MICA_OK ? predict(&a, run) : mica_cli_fail(status);
+    mica_status status = mica_cli_model_open(&a->model, &run);
+    if (status == MICA_OK && a->labels)
+        status = mica_run_read_labels(run, a->labels);
+    int code = status == MICA_OK ? predict(a, run) : mica_cli_fail(status);
     mica_run_destroy(&run);
+    return code;
+}
+
+int mica_cli_predict(int argc, char **argv) {
+    arguments a = {
+        .top = 3, .model.overrides = mica_alloc((size_t)argc, sizeof *a.model.overrides)};
+    int code = a.model.overrides ? parse(argc, argv, &a) : mica_cli_fail(MICA_E_MEMORY);
+    if (code == -1)
+        code = fputs(help, stdout) < 0;
+    else if (!code)
+        code = open_and_predict(&a);
+    free(a.model.overrides);
     return code;
 }

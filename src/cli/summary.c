@@ -1,5 +1,5 @@
 /* `mica summary`: the layers of a network, as Keras' model.summary shows them. Needs no device. */
-#include "cli/cli.h"
+#include "cli/tensors.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -11,10 +11,11 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: mica summary [--set key=value]... [--json] RECIPE|RUN\n"
+    "usage: mica summary [--set key=value]... [--json] RECIPE|RUN|FILE\n"
     "\n"
     "Shows the layers of a recipe's network, or of a run's: output shapes, numbers of parameters\n"
-    "and connections. ? stands for the batch.\n"
+    "and connections. ? stands for the batch. Of a FILE (.onnx, .safetensors, .npz, .npy): its\n"
+    "tensors and, of ONNX, its inputs and operators.\n"
     "\n"
     "  --set key=value   changes a key of the recipe: --set layers.hidden.units=64\n"
     "  --json            one JSON object instead of the table\n"
@@ -122,6 +123,8 @@ static int summarize(
     mica_status status =
         file ? mica_recipe_load(file, overrides, n_overrides, &recipe) : MICA_E_MEMORY;
     if (status == MICA_OK)
+        status = mica_recipe_complete(&recipe, getenv("MICA_DATA"));
+    if (status == MICA_OK)
         status = mica_recipe_build(recipe, 1, &network);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     for (size_t i = 0; status == MICA_OK && mica_graph_warning(network->graph, i); i++)
@@ -155,6 +158,8 @@ int mica_cli_summary(int argc, char **argv) {
     }
     if (code < 0 && optind != argc - 1)
         code = mica_cli_usage("summary: expected one RECIPE or RUN; see mica summary --help");
+    if (code < 0 && !n_overrides && mica_cli_is_tensors(argv[optind]))
+        code = mica_cli_summary_tensors(argv[optind], json);
     if (code < 0)
         code = summarize(argv[optind], overrides, n_overrides, json);
     free(overrides);

@@ -20,8 +20,8 @@ static const char help[] =
     "Trains the network of a recipe and keeps it in a folder: recipe.yaml, model.safetensors (the\n"
     "best weights), checkpoint.safetensors, metrics.csv, metrics.jsonl and pictures (curves.svg,\n"
     "gradients.svg, confusion.svg and .png, filters.png, mistakes.png; of autoencoders\n"
-    "reconstructions.png, walk.png, samples.png). Ctrl-C saves and ends; --resume goes on as if\n"
-    "nothing had happened, after a kill too. RECIPE may be a run's folder.\n"
+    "reconstructions.png, walk.png, samples.png; of ratings comparison.svg). Ctrl-C saves and ends;\n"
+    "--resume goes on as if nothing had happened, after a kill too. RECIPE may be a run's folder.\n"
     "\n"
     "  --device D             as 'mica devices' names it (default: auto)\n"
     "  --data DIR             where data sets lie (default: $MICA_DATA,\n"
@@ -72,8 +72,11 @@ static int print_text(const mica_train_result *result) {
     }
     for (size_t i = 0; i < result->n_metrics; i++)
         printf("%-*s  %.4f\n", width, result->metrics[i].name, result->metrics[i].value);
-    printf("%s: %" PRId64 " epochs in %.1f s, the best was epoch %" PRId64 "\n", result->out,
-        result->epochs, result->seconds, result->best_epoch);
+    if (result->epochs)
+        printf("%s: %" PRId64 " epochs in %.1f s, the best was epoch %" PRId64 "\n", result->out,
+            result->epochs, result->seconds, result->best_epoch);
+    else /* a model that is found, not trained */
+        printf("%s: %.1f s\n", result->out, result->seconds);
     return 0;
 }
 

@@ -5,10 +5,10 @@
 #include <mica/graph.h>
 
 typedef struct mica_workload_network {
-    mica_value *input; /* int32 ones are below `classes` */
-    mica_value *label; /* int32, or NULL where the input itself is the target */
-    mica_value *loss;
-    int32_t classes;
+    mica_value *inputs[3]; /* NULL after the last */
+    int32_t below[3];      /* what int32 ones are below */
+    mica_value *loss;      /* NULL: `result` is all that is wanted, forward only */
+    mica_value *result;
 } mica_workload_network;
 
 typedef struct mica_workload {

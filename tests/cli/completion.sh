@@ -38,5 +38,7 @@ expect auto plan --device ''
 expect opencl summary --device openc
 expect mlp bench m
 expect sample sam
+expect --channels-first convert --ch
+expect torchvision predict model.onnx --preprocess tor
 expect --weights encode recipes/digits-mlp.yaml --w
 exit $failed

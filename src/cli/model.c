@@ -1,0 +1,59 @@
+#include "cli/model.h"
+
+bool mica_cli_model_option(mica_cli_model *model, int option) {
+    switch (option) {
+    case 'd':
+        model->device = optarg;
+        return true;
+    case 'w':
+        model->weights = optarg;
+        return true;
+    case 'p':
+        model->preprocess = optarg;
+        return true;
+    default:
+        return false;
+    }
+}
+
+int mica_cli_model_check(const mica_cli_model *model, const char *command) {
+    bool onnx = mica_cli_ends(model->path, ".onnx");
+    if (model->n_overrides && !model->weights)
+        return mica_cli_usage(
+            "%s: --set KEY=VALUE goes with --weights: a run has its recipe", command);
+    if (onnx && model->weights)
+        return mica_cli_usage(
+            "%s: --weights goes with a recipe: an ONNX file has its weights", command);
+    if (!onnx && model->preprocess)
+        return mica_cli_usage("%s: --preprocess goes with an ONNX file: a recipe has a block "
+                              "`preprocess` (--set preprocess=...)",
+            command);
+    if (onnx && !model->preprocess)
+        return mica_cli_usage("%s: an ONNX file does not say what becomes of pictures: give "
+                              "--preprocess alexnet, vgg, torchvision, squeezenet or a YAML file",
+            command);
+    return 0;
+}
+
+static mica_status open_onnx(const mica_cli_model *model, mica_run **run) {
+    mica_preprocess how;
+    MICA_TRY(mica_preprocess_read(model->preprocess, &how));
+    return mica_run_open_onnx(model->path, &how, model->device, run);
+}
+
+mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **out) {
+    mica_run *run = NULL;
+    mica_status status;
+    if (model->preprocess)
+        status = open_onnx(model, &run);
+    else if (model->weights)
+        status = mica_run_open_recipe(
+            model->path, model->overrides, model->n_overrides, model->weights, model->device, &run);
+    else
+        status = mica_run_open(model->path, model->device, &run);
+    if (status == MICA_OK)
+        *out = run;
+    else
+        mica_run_destroy(&run);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* The network that a subcommand is given: a run's folder, a recipe with --weights, or an ONNX file
+ * with --preprocess. */
+#ifndef MICA_CLI_MODEL_H
+#define MICA_CLI_MODEL_H
+
+#include "cli/cli.h"
+
+#include <mica/train.h>
+
+typedef struct mica_cli_model {
+    const char *path, *device, *weights, *preprocess; /* NULL: not given */
+    const char **overrides;
+    size_t n_overrides;
+} mica_cli_model;
+
+/* Options with these letters, for an array of struct option. */
+#define MICA_CLI_MODEL_OPTIONS                                                                     \
+    {"device", required_argument, NULL, 'd'}, {"weights", required_argument, NULL, 'w'}, {         \
+        "preprocess", required_argument, NULL, 'p'                                                 \
+    }
+
+/* Takes optarg if `option` is one of theirs. */
+bool mica_cli_model_option(mica_cli_model *model, int option);
+
+/* Checks that the options fit together: 0, or 2 with the error printed. `command` begins it. */
+int mica_cli_model_check(const mica_cli_model *model, const char *command);
+
+mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **run);
+
+#endif

@@ -1,0 +1,120 @@
+/* `mica summary` of a file of weights: its tensors and, of an ONNX file, inputs and operators. */
+#include "base/text.h"
+#include "cli/tensors.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void shape_add(mica_text *text, const mica_stored_tensor *tensor) {
+    mica_text_add(text, "(");
+    for (int i = 0; i < tensor->rank; i++)
+        if (tensor->dim[i] < 0)
+            mica_text_add(text, "%s?", i ? ", " : "");
+        else
+            mica_text_add(text, "%s%" PRId64, i ? ", " : "", tensor->dim[i]);
+    mica_text_add(text, tensor->rank < 0 ? "...)" : ")");
+}
+
+static json_t *shape_json(const mica_stored_tensor *tensor) {
+    json_t *shape = json_array();
+    for (int i = 0; i < tensor->rank; i++)
+        json_array_append_new(
+            shape, tensor->dim[i] < 0 ? json_null() : json_integer(tensor->dim[i]));
+    return shape;
+}
+
+static void row_add(mica_text *text, const mica_stored_tensor *tensor, int width) {
+    mica_text_add(text, "%-*s  %-5s ", width, tensor->name, mica_stored_type_name(tensor->type));
+    shape_add(text, tensor);
+    mica_text_add(text, "\n");
+}
+
+static json_t *row_json(const mica_stored_tensor *tensor) {
+    return json_pack("{s:s, s:s, s:o}", "name", tensor->name, "type",
+        mica_stored_type_name(tensor->type), "shape", shape_json(tensor));
+}
+
+static int wider(int width, const mica_stored_tensor *tensor) {
+    size_t size = strlen(tensor->name);
+    return size > (size_t)width && size < 100 ? (int)size : width;
+}
+
+/* How often each operator is there. */
+static json_t *operators_json(const mica_onnx *file) {
+    json_t *operators = json_object();
+    const char *name;
+    for (size_t i = 0; (name = mica_onnx_operator_name(file, i)); i++) {
+        json_int_t before = json_integer_value(json_object_get(operators, name));
+        json_object_set_new(operators, name, json_integer(before + 1));
+    }
+    return operators;
+}
+
+static mica_status summarize(
+    const mica_cli_tensors *t, const char *path, mica_text *text, json_t *json) {
+    int width = 6;
+    int64_t numbers = 0;
+    size_t n_inputs = t->onnx ? mica_onnx_input_count(t->onnx) : 0;
+    mica_stored_tensor tensor;
+    json_t *inputs = json_array(), *tensors = json_array();
+    for (size_t i = 0; i < n_inputs; i++)
+        width = wider(width, mica_onnx_get_input(t->onnx, i));
+    for (size_t i = 0; i < t->count; i++) {
+        MICA_TRY(mica_cli_tensors_get(t, i, &tensor));
+        width = wider(width, &tensor);
+    }
+    mica_text_add(text, "%s\n", path);
+    for (size_t i = 0; i < n_inputs; i++) {
+        mica_text_add(text, i ? "" : "inputs\n");
+        row_add(text, mica_onnx_get_input(t->onnx, i), width);
+        json_array_append_new(inputs, row_json(mica_onnx_get_input(t->onnx, i)));
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        MICA_TRY(mica_cli_tensors_get(t, i, &tensor));
+        mica_text_add(text, i || !t->onnx ? "" : "tensors\n");
+        row_add(text, &tensor, width);
+        json_array_append_new(tensors, row_json(&tensor));
+        numbers += mica_stored_count(&tensor);
+    }
+    mica_text_add(text, "\ntensors  %zu\nnumbers  %" PRId64 "\n", t->count, numbers);
+    if (t->onnx) {
+        json_t *operators = operators_json(t->onnx), *number;
+        const char *name, *between = "";
+        mica_text_add(text, "opset    %" PRId64 "\nnodes    ", mica_onnx_opset(t->onnx));
+        json_object_foreach(operators, name, number) {
+            mica_text_add(
+                text, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(number));
+            between = ", ";
+        }
+        mica_text_add(text, "\n");
+        json_object_set_new(json, "opset", json_integer(mica_onnx_opset(t->onnx)));
+        json_object_set_new(json, "operators", operators);
+        json_object_set(json, "inputs", inputs);
+    }
+    json_object_set_new(json, "file", json_string(path));
+    json_object_set_new(json, "tensors", tensors);
+    json_object_set_new(json, "numbers", json_integer(numbers));
+    json_decref(inputs);
+    return text->failed ? MICA_E_MEMORY : MICA_OK;
+}
+
+int mica_cli_summary_tensors(const char *path, bool as_json) {
+    mica_cli_tensors tensors = {0};
+    mica_text text = {0};
+    json_t *json = json_object();
+    mica_status status = mica_cli_tensors_open(path, &tensors);
+    if (status == MICA_OK)
+        status = summarize(&tensors, path, &text, json);
+    mica_cli_tensors_close(&tensors);
+    int code = status == MICA_OK ? 0 : mica_cli_fail(status);
+    if (status == MICA_OK && as_json) {
+        code = mica_cli_json(json_incref(json));
+    } else if (status == MICA_OK) {
+        fputs(text.data, stdout);
+    }
+    json_decref(json);
+    free(text.data);
+    return code;
+}
