@@ -36,9 +36,9 @@
  *   conv2d_winograd_filter  filter (3, 3, in_c, out_c); turned
  *   conv2d_winograd         source; turned; bias (of the result's depth, read only if HAS_BIAS;
  *                           bind any buffer otherwise); result
- *   turned is (ceil(to_c / NR), 36, from_c, NR), its last columns 0. Nothing outside the tensors is
- *   read or written; no alignment is assumed beyond that of a float. The result may not overlap an
- *   input. Each tensor's elements fit in 32 bits.
+ *   turned is (groups, ceil(to_c / NR), 36, from_c, NR), its last columns 0. Nothing outside the
+ *   tensors is read or written; no alignment is assumed beyond that of a float. The result may not
+ *   overlap an input. Each tensor's elements fit in 32 bits.
  *
  * Order of summation: by the shape, the constants and the blocks in the parameters only.
  *
@@ -70,7 +70,8 @@
 
 typedef struct {
     uint batch;
-    uint from_h, from_w, from_c, to_h, to_w, to_c;
+    uint from_h, from_w, from_c, to_h, to_w, to_c; /* channels of a group */
+    uint groups;
     int pad_top, pad_left; /* of the forward pass that it is */
     uint tiles_down, tiles_across;
     uint tiles, cols, depth; /* tiles and columns of a work-group; source channels of a block */
@@ -116,23 +117,26 @@ INLINE void transform_back(floatv to[SIDE], const floatv m[REACH]) {
 
 #define ROWS 16 /* source channels of a work-group */
 
-/* Work-groups: blocks of source channels, tiles of NR columns. */
+/* Work-groups: blocks of source channels, tiles of NR columns, groups. */
 __kernel void conv2d_winograd_filter(
     __global const float *filter, __global float *turned, const winograd_params p) {
     __local float panel[9 * ROWS * NR];
     const uint c0 = (uint)get_group_id(0) * ROWS, n = min((uint)ROWS, p.from_c - c0);
     const uint j0 = (uint)get_group_id(1) * NR, width = min((uint)NR, p.to_c - j0);
+    const size_t group = get_group_id(2);
     for (uint t = 0; t < 9; t++) {
 #if DATA
+        const uint all = p.from_c * p.groups;
         pack_columns(panel + t * (ROWS * NR),
-            filter + ((size_t)(8 - t) * p.to_c + j0) * p.from_c + c0, p.from_c, n, width);
+            filter + ((size_t)(8 - t) * p.to_c + j0) * all + group * p.from_c + c0, all, n, width);
 #else
-        pack_rows(panel + t * (ROWS * NR), filter + ((size_t)t * p.from_c + c0) * p.to_c + j0,
-            p.to_c, n, width);
+        const uint all = p.to_c * p.groups;
+        pack_rows(panel + t * (ROWS * NR),
+            filter + ((size_t)t * p.from_c + c0) * all + group * p.to_c + j0, all, n, width);
 #endif
     }
     const size_t apart = (size_t)p.from_c * NR;
-    turned += (size_t)get_group_id(1) * POSITIONS * apart + (size_t)c0 * NR;
+    turned += (group * get_num_groups(1) + get_group_id(1)) * POSITIONS * apart + (size_t)c0 * NR;
     for (uint l = 0; l < n * NR; l += VW) {
         floatv half_way[3][REACH]; /* by columns */
         EACH(x, 3) {
@@ -177,7 +181,8 @@ INLINE floatv load_channels(__global const float *from, uint rest, __local float
 INLINE void pack_tile(__local float *to, __global const float *source, place at, uint depth,
     uint apart, __local float *edge, const winograd_params p) {
     const int top = (int)at.y - p.pad_top, left = (int)at.x - p.pad_left;
-    source += (size_t)at.b * p.from_h * p.from_w * p.from_c;
+    const size_t pixel = p.from_c * p.groups;
+    source += (size_t)at.b * p.from_h * p.from_w * pixel;
     for (uint c = 0; c < depth; c += VW) {
         floatv half_way[REACH][REACH]; /* by rows */
         for (int y = 0; y < REACH; y++) {
@@ -189,8 +194,8 @@ INLINE void pack_tile(__local float *to, __global const float *source, place at,
                 d[x] = (floatv)(0.0f);
                 if (row_inside && col >= 0 && col < (int)p.from_w)
                     d[x] = load_channels(
-                        source + ((size_t)(uint)row * p.from_w + (uint)col) * p.from_c + c,
-                        depth - c, edge);
+                        source + ((size_t)(uint)row * p.from_w + (uint)col) * pixel + c, depth - c,
+                        edge);
             }
             transform_pixels(half_way[y], d);
         }
@@ -251,7 +256,8 @@ INLINE void store_tile(__global float *result, __local const float *sums,
 #else
     const floatv add = (floatv)(0.0f);
 #endif
-    result += (((size_t)at.b * p.to_h + at.y) * p.to_w + at.x) * p.to_c;
+    const size_t pixel = p.to_c * p.groups;
+    result += (((size_t)at.b * p.to_h + at.y) * p.to_w + at.x) * pixel;
     for (uint y = 0; y < min((uint)SIDE, p.to_h - at.y); y++) {
         floatv m[REACH], pixels[SIDE];
         EACH(x, REACH)
@@ -259,7 +265,7 @@ INLINE void store_tile(__global float *result, __local const float *sums,
         transform_back(pixels, m);
         for (uint x = 0; x < min((uint)SIDE, p.to_w - at.x); x++) {
             const floatv value = EPILOGUE_VEC(pixels[x], add);
-            __global float *to = result + ((size_t)y * p.to_w + x) * p.to_c;
+            __global float *to = result + ((size_t)y * p.to_w + x) * pixel;
             if (width == VW) {
                 VSTORE(value, 0, to, __global);
             } else {
@@ -271,7 +277,7 @@ INLINE void store_tile(__global float *result, __local const float *sums,
     }
 }
 
-/* Work-groups: blocks of columns, blocks of tiles. */
+/* Work-groups: blocks of columns, blocks of tiles, groups. */
 __kernel void conv2d_winograd(__global const float *source, __global const float *turned,
     __global const float *bias, __global float *result, const winograd_params p) {
     __local float memory[LOCAL];
@@ -282,6 +288,11 @@ __kernel void conv2d_winograd(__global const float *source, __global const float
     /* The rest keeps tiles from sharing the lines of a cache set. */
     const uint apart = (p.depth + VW - 1) / VW * VW, tile_apart = POSITIONS * apart + VW;
     __local float *sums = memory + p.tiles * tile_apart;
+    const size_t group = get_group_id(2);
+    source += group * p.from_c;
+    turned += group * ((p.to_c + NR - 1) / NR * POSITIONS) * p.from_c * NR;
+    bias += group * p.to_c;
+    result += group * p.to_c;
     for (uint c0 = 0; c0 < p.from_c; c0 += p.depth) {
         const uint depth = min(p.depth, p.from_c - c0);
         for (uint t = 0; t < tiles; t++)

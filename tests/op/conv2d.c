@@ -115,6 +115,8 @@ static const mica_op_case cases[] = {
         IMAGE(3, 3, 32, 64), 64, IMAGE(1, 12, 9, 64), PAD(4, 4, 3, 3)),
     RELU_CASE("3x3, 150 to 32 channels, same, bias and relu", IMAGE(1, 5, 6, 150),
         IMAGE(3, 3, 150, 32), 32, IMAGE(1, 5, 6, 32), SAME),
+    RELU_CASE("3x3, 2 groups of 40 to 24 channels, same, bias and relu", IMAGE(2, 6, 7, 80),
+        IMAGE(3, 3, 40, 48), 48, IMAGE(2, 6, 7, 48), SAME, GROUPS(2)),
     GRADIENT_CASE("the gradient of x", CONVOLUTION_DX, IMAGE(1, 5, 6, 2), IMAGE(3, 2, 2, 3),
         IMAGE(1, 3, 3, 3), IMAGE(1, 5, 6, 2), SAME, STRIDES(2, 2)),
     GRADIENT_CASE("the gradient of the filter", CONVOLUTION_DFILTER, IMAGE(1, 5, 6, 2),
