@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-DEFAULT = ['softmax', 'mlp', 'vae', 'cifar_cnn', 'conv_autoencoder', 'resnet18_cifar']
+DEFAULT = ['softmax', 'mlp', 'vae', 'cifar_cnn', 'conv_autoencoder', 'resnet18_cifar',
+           'matrix_factorization']
 
 
 def milliseconds(command):
@@ -54,7 +55,7 @@ def main():
             if version:
                 theirs.append(milliseconds(torch + [name]))
     for name, (ours, theirs) in times.items():
-        line = f'{name:16} mica {statistics.median(ours):8.3f} ms'
+        line = f'{name:20} mica {statistics.median(ours):8.3f} ms'
         if version:
             ratio = statistics.median(theirs) / statistics.median(ours)
             line += f'  torch {version} {statistics.median(theirs):8.3f} ms  ratio {ratio:.2f}'

@@ -105,6 +105,21 @@ def vae():
     return network, loss, BATCH
 
 
+def alexnet_codes():
+    def conv(inputs, filters, kernel, stride=1, groups=1):
+        return [nn.Conv2d(inputs, filters, kernel, stride, 0 if stride > 1 else kernel // 2,
+                          groups=groups), nn.ReLU(inplace=True)]
+
+    norm, pool = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1), nn.MaxPool2d(3, 2)
+    network, samples = images(nn.Sequential(
+        *conv(3, 96, 11, 4), norm, pool, *conv(96, 256, 5, groups=2), norm, pool,
+        *conv(256, 384, 3), *conv(384, 384, 3, groups=2), *conv(384, 256, 3, groups=2), pool,
+        nn.Flatten(), nn.Linear(9216, 4096), nn.ReLU(inplace=True),
+        nn.Linear(4096, 4096), nn.ReLU(inplace=True)), 16, 3, 227, 227)
+    network.requires_grad_(False)
+    return network, lambda: network(samples), 16
+
+
 def char_lstm():
     lstm, scores = nn.LSTM(83, 512, 2, batch_first=True), nn.Linear(512, 83)
     characters, following = torch.randint(83, (100, 50)), torch.randint(83, (5000,))
@@ -116,20 +131,37 @@ def char_lstm():
     return nn.ModuleList([lstm, scores]), loss, 100
 
 
+def matrix_factorization():
+    batch, users, items, factors = 1024, 943, 1682, 64
+    user, item, rating = torch.randint(users, (batch,)), torch.randint(items, (batch,)), torch.randn(batch)
+    tables = nn.ModuleList([nn.Embedding(users, factors), nn.Embedding(items, factors),
+                            nn.Embedding(users, 1), nn.Embedding(items, 1)])
+    user_factors, item_factors, user_bias, item_bias = tables
+
+    def loss():
+        agreement = (user_factors(user) * item_factors(item)).sum(1)
+        return functional.mse_loss(agreement + user_bias(user)[:, 0] + item_bias(item)[:, 0], rating)
+
+    return tables, loss, batch
+
+
 WORKLOADS = {workload.__name__: workload for workload in (
-    softmax, mlp, cifar_cnn, resnet18_cifar, conv_autoencoder, vae, char_lstm)}
+    softmax, mlp, cifar_cnn, resnet18_cifar, conv_autoencoder, vae, char_lstm,
+    matrix_factorization, alexnet_codes)}
 
 
 def measure(network, loss, seconds):
-    """Seconds a step of forward, backward and SGD on one random batch."""
+    """Seconds a step on one random batch: forward and, where there is a gradient, backward and SGD."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     times = []
     end = None
     while end is None or time.perf_counter() < end or len(times) < 5:
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        loss().backward()
-        optimizer.step()
+        result = loss()
+        if result.requires_grad:
+            result.backward()
+            optimizer.step()
         times.append(time.perf_counter() - start)
         if len(times) == 5 and end is None:  # warm now
             times = []

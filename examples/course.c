@@ -177,6 +177,18 @@ static void reparameterization(void) {
     show("sample ", mica_gaussian_sample(mean, log_variance), NULL, false);
 }
 
+/* The numbers 1 to 12 as 2 sequences, in windows of 3. */
+static void batches(void) {
+    int32_t numbers[12], batch[2][3];
+    for (int i = 0; i < 12; i++)
+        numbers[i] = i + 1;
+    for (int64_t b = 0; b < mica_sequence_batches(12, 2, 3); b++) {
+        check(mica_sequence_batch(numbers, 12, 2, 3, b, batch[0]));
+        printf("[[%d,%d,%d],[%d,%d,%d]]\n", batch[0][0], batch[0][1], batch[0][2], batch[1][0],
+            batch[1][1], batch[1][2]);
+    }
+}
+
 static void kl(void) {
     mica_value *mean =
         mica_constant(graph, "mean", MICA_SHAPE(3, 2), (const float[]){0, 0, 1, 0, 0, 0});
@@ -193,7 +205,7 @@ int main(int argc, char **argv) {
         {"relu", relu}, {"sigmoid", sigmoid}, {"backprop", backprop}, {"sgd", sgd}, {"l2", l2},
         {"dropout", dropout}, {"convolution", convolution}, {"max-pool", max_pool},
         {"batch-norm", batch_norm}, {"upsampling", upsampling},
-        {"reparameterization", reparameterization}, {"kl", kl}};
+        {"reparameterization", reparameterization}, {"kl", kl}, {"batches", batches}};
     for (size_t i = 0; argc > 1 && i < sizeof ideas / sizeof *ideas; i++) {
         if (strcmp(argv[1], ideas[i].name) != 0)
             continue;
