@@ -13,8 +13,8 @@ typedef struct mica_grid {
 
 mica_grid mica_grid_over(const mica_traits *traits, uint64_t elements);
 
-/* The same for rows of `size` elements. Where work-items walk, a piece is a row, and the width 1 for
- * rows that are shorter than a vector. */
+/* The same for rows of `size` elements. Where work-items walk, a piece is a row, and the width 1
+ * for rows that are shorter than a vector. */
 mica_grid mica_grid_over_rows(const mica_traits *traits, uint64_t rows, uint32_t size);
 
 #endif
