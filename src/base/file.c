@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,17 @@ struct mica_file_writer {
     mica_status status;
 };
 
+mica_status mica_open_failed(const char *path) {
+    const int code = errno;
+    const bool nowhere = code == ENOENT || code == ENOTDIR || code == ELOOP || code == ENAMETOOLONG;
+    return mica_fail(
+        nowhere ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s", path, strerror(code));
+}
+
 mica_status mica_file_read(const char *path, size_t limit, char **data, size_t *size) {
     FILE *file = fopen(path, "rb");
     if (!file)
-        return mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s", path,
-            strerror(errno));
+        return mica_open_failed(path);
     struct stat info;
     if (fstat(fileno(file), &info) || S_ISDIR(info.st_mode)) {
         fclose(file);

@@ -5,6 +5,10 @@
 #include <mica/status.h>
 #include <stddef.h>
 
+/* What errno says after a file could not be opened for reading: MICA_E_NOT_FOUND where the path
+ * leads nowhere, else MICA_E_IO. */
+mica_status mica_open_failed(const char *path);
+
 /* Reads a whole file of at most `limit` bytes; *data is 0-terminated (the 0 does not count in
  * *size) and freed with free(). */
 mica_status mica_file_read(const char *path, size_t limit, char **data, size_t *size);

@@ -1,6 +1,7 @@
 #include "data/source.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -21,10 +22,9 @@ struct mica_source {
 };
 
 mica_status mica_source_open(const char *path, mica_source **out) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s", path,
-            strerror(errno));
+        return mica_open_failed(path);
     struct stat info;
     if (fstat(fd, &info) || !S_ISREG(info.st_mode)) {
         close(fd);

@@ -3,6 +3,7 @@
  * from the page cache to a device without a copy in between; that the file still has its length is
  * asked again for each tensor, since a page that it has lost cannot be touched (SIGBUS). */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "io/stored.h"
 
@@ -215,9 +216,8 @@ mica_status mica_safetensors_open(const char *path, mica_safetensors **out) {
     file->fd = -1;
     file->path = mica_strdup(path);
     mica_status status = file->path ? MICA_OK : MICA_E_MEMORY;
-    if (status == MICA_OK && (file->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        status = mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s",
-            path, strerror(errno));
+    if (status == MICA_OK && (file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0)
+        status = mica_open_failed(path);
     if (status == MICA_OK)
         status = header_load(file);
     if (status == MICA_OK)
