@@ -196,7 +196,7 @@ MICA_API mica_status mica_run_sample(
 
 /* Zero means the default. */
 typedef struct mica_text_sampling {
-    const char *prime; /* UTF-8, what is read first; NULL: a new line */
+    const char *prime; /* UTF-8, what is read first; NULL: a new line, or the first character */
     int64_t length;    /* characters to write; must be given */
     double
         temperature; /* numbers are divided by it: near 0 the likeliest alone; 0: 1, as learned */

@@ -208,11 +208,19 @@ static mica_status options_check(const mica_text_sampling *options) {
     return MICA_OK;
 }
 
+/* What a text is begun with that nothing is said of: the end of a line, if there are lines. */
+static const char *beginning(const mica_run *run) {
+    for (int64_t i = 0; i < run->info.classes; i++)
+        if (!strcmp(run->info.class_names[i], "\n"))
+            return "\n";
+    return run->info.class_names[0];
+}
+
 mica_status mica_run_sample_text(mica_run *run, const mica_text_sampling *options,
     bool (*write)(void *user, const char *character), void *user) {
     MICA_TRY(options_check(options));
     MICA_TRY(writer_open(run));
-    const char *prime = options->prime && *options->prime ? options->prime : "\n";
+    const char *prime = options->prime && *options->prime ? options->prime : beginning(run);
     const size_t size = strlen(prime);
     int32_t *numbers = mica_alloc(size, sizeof *numbers);
     int64_t count = 0;
