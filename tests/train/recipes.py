@@ -77,9 +77,9 @@ def cut_cifar10(folder):
 
 
 def cut_text(folder):
-    """The first scenes of the play that comes with Mica, under the name of the larger text."""
+    """The beginning of the novel that comes with Mica, under the name of the larger text."""
     (folder / 'text').mkdir()
-    with gzip.open(source / 'recipes' / 'data' / 'romeo-and-juliet.txt.gz') as file:
+    with gzip.open(source / 'recipes' / 'data' / 'pride-and-prejudice.txt.gz') as file:
         (folder / 'text' / 'tinyshakespeare.txt').write_bytes(file.read(CHARACTERS))
 
 
