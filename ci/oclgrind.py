@@ -41,6 +41,7 @@ def commands():
     yield [mica, 'plan', recipe, '--set', normalized, *device]  # running statistics
     yield [mica, 'bench', '--peak', *device]
     yield [build / 'tests/device/test_device_launch']
+    yield ['env', 'CK_RUN_CASE=state', build / 'tests/graph/test_recurrent', 'opencl:oclgrind']
     yield ['env', 'CK_RUN_CASE=updates', build / 'tests/graph/test_sparse', 'opencl:oclgrind']
 
 

@@ -416,11 +416,15 @@ int main(int argc, char **argv) {
     tcase_set_timeout(tcase, 240);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, as_pytorch, 0, (int)COUNT(goldens));
-    tcase_add_test(tcase, a_stateful_layer_goes_on_where_it_stopped);
     tcase_add_test(tcase, a_frozen_parameter_carries_the_state);
     tcase_add_test(tcase, wrong_layers_are_refused);
     tcase_add_test(tcase, layers_of_class_numbers_and_dropout_train);
     suite_add_tcase(suite, tcase);
+    TCase *state = tcase_create("state");
+    tcase_set_timeout(state, 240);
+    tcase_add_checked_fixture(state, setup, teardown);
+    tcase_add_test(state, a_stateful_layer_goes_on_where_it_stopped);
+    suite_add_tcase(suite, state);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* drivers' threads do not survive a fork */
     srunner_run_all(runner, CK_NORMAL);
