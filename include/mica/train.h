@@ -208,7 +208,7 @@ typedef struct mica_text_sampling {
  * behind `prime`. write is called with each character, in UTF-8, as it is made; false ends it with
  * MICA_E_INTERRUPTED. The choice is by Philox from the seed and the character's place, so the same
  * seed gives the same text, on another device too unless two characters come nearer to each other
- * than what devices differ by in rounding: about one choice in 100,000. */
+ * than what devices differ by in rounding, which is rare. */
 MICA_API mica_status mica_run_sample_text(mica_run *run, const mica_text_sampling *options,
     bool (*write)(void *user, const char *character), void *user);
 
