@@ -14,16 +14,16 @@ typedef struct mica_seen {
 } mica_seen;
 
 /* Samples and targets as read, owned by the caller until mica_dataset_adopt succeeds. Exactly one
- * of bytes, floats, files and ids is set (but files may be with bytes), and one of labels, targets and ahead. All are made by
- * malloc, the texts too. */
+ * of bytes, floats, files and ids is set (but files may be with bytes), and one of labels, targets
+ * and ahead. All are made by malloc, the texts too. */
 typedef struct mica_samples {
     int64_t count;
     mica_shape sample;
-    uint8_t *bytes;  /* count * mica_shape_count(sample) */
-    float *floats;   /* the same */
-    char **files;    /* `count` pictures, for mica_image_sample; with bytes, which they became */
+    uint8_t *bytes; /* count * mica_shape_count(sample) */
+    float *floats;  /* the same */
+    char **files;   /* `count` pictures, for mica_image_sample; with bytes, which they became */
     mica_preprocess how; /* likewise */
-    int32_t *ids;    /* count * mica_shape_count(sample) */
+    int32_t *ids;        /* count * mica_shape_count(sample) */
     int64_t *starts; /* floats and ids: sample i begins at starts[i] of the array; NULL: they stand
                         one behind the other */
     int32_t *labels; /* `count` */
