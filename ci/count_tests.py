@@ -1,18 +1,23 @@
-"""Prints `N passed, N failed, N skipped` of logs of one JSON object a test, as meson writes them.
-A log that is not there counts as a failure. Exit status 1 if anything failed or nothing passed."""
+"""Prints `N passed, N failed, N skipped` of logs of one JSON object a test, as meson writes them, and
+the names of those that failed. A log that is not there counts as a failure. Exit status 1 if anything
+failed or nothing passed."""
 import json
 import pathlib
 import sys
 
-passed = failed = skipped = 0
+passed = skipped = 0
+failed = []
 for log in map(pathlib.Path, sys.argv[1:]):
     if not log.exists():
-        failed += 1
+        failed.append(str(log))
         continue
     for line in log.read_text(encoding='utf-8').splitlines():
-        result = json.loads(line)['result']
-        passed += result in ('OK', 'EXPECTEDFAIL')
-        skipped += result == 'SKIP'
-        failed += result not in ('OK', 'EXPECTEDFAIL', 'SKIP')
-print(f'{passed} passed, {failed} failed, {skipped} skipped')
-sys.exit(failed > 0 or passed == 0)
+        test = json.loads(line)
+        passed += test['result'] in ('OK', 'EXPECTEDFAIL')
+        skipped += test['result'] == 'SKIP'
+        if test['result'] not in ('OK', 'EXPECTEDFAIL', 'SKIP'):
+            failed.append(test['name'])
+for name in failed:
+    print(f'failed: {name}')
+print(f'{passed} passed, {len(failed)} failed, {skipped} skipped')
+sys.exit(bool(failed) or passed == 0)
