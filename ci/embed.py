@@ -11,8 +11,9 @@ file is included once.
 
 Each kernel is compiled alone. In OpenCL C, a function that begins with `__kernel` and ends with `}`,
 both in the first column, is put between `#ifdef MICA_KERNEL_<name>` and `#endif`; kernels made by
-macros may do so themselves. A shader file lists its kernels in a line `// kernels: softmax_fwd
-softmax_bwd`; each is compiled with -D<name>, so that `#ifdef softmax_fwd` picks its main().
+macros may do so themselves. A shader file lists its kernels in lines `// kernels: softmax_fwd
+softmax_bwd`; each is compiled with -D<name>, so that `#ifdef softmax_fwd` picks its main(). More
+macros may follow the name: `foo_2:WIDTH=2,PACKED`.
 """
 import hashlib
 import os
@@ -79,11 +80,16 @@ def isolate(lines):
 
 
 def kernels(path):
+    """The macros of each kernel of a shader file, by its name."""
     with open(path, encoding='utf-8') as file:
-        names = ' '.join(KERNELS.findall(file.read())).split()
-    if not names:
+        words = ' '.join(KERNELS.findall(file.read())).split()
+    if not words:
         fail(f'{path}: no line "// kernels: NAME..." lists its kernels')
-    return names
+    listed = {}
+    for word in words:
+        name, _, macros = word.partition(':')
+        listed[name] = [name, *macros.split(',')] if macros else [name]
+    return listed
 
 
 def stem(path):
@@ -123,13 +129,13 @@ def embed_opencl(out, depfile, *paths):
     write_depfile(depfile, out, read)
 
 
-def compile_spirv(glslc, path, name, include):
+def compile_spirv(glslc, path, macros, include):
     with tempfile.TemporaryDirectory() as folder:
         binary = os.path.join(folder, 'spv')
-        command = [glslc, '--target-env=vulkan1.1', '-O', f'-D{name}', '-fshader-stage=compute']
-        command += [f'-I{place}' for place in include] + [path, '-o', binary]
-        if subprocess.run(command, check=False).returncode:
-            fail(f'{path}: kernel {name} does not compile')
+        command = [glslc, '--target-env=vulkan1.1', '-O', '-fshader-stage=compute']
+        command += [f'-D{macro}' for macro in macros] + [f'-I{place}' for place in include]
+        if subprocess.run([*command, path, '-o', binary], check=False).returncode:
+            fail(f'{path}: kernel {macros[0]} does not compile')
         with open(binary, 'rb') as file:
             data = file.read()
     return struct.unpack(f'<{len(data) // 4}I', data)
@@ -140,8 +146,8 @@ def embed_spirv(glslc, out, depfile, path):
     include = [folder, os.path.join(os.path.dirname(folder), 'cl')]
     lines = ['#include "device/spirv.h"', '']
     table = [f'const mica_spirv mica_spirv_{stem(path)}[] = {{']
-    for name in kernels(path):
-        words = compile_spirv(glslc, path, name, include)
+    for name, macros in kernels(path).items():
+        words = compile_spirv(glslc, path, macros, include)
         lines.append(f'static const uint32_t {name}_code[] = {{')
         for i in range(0, len(words), 8):
             lines.append('    ' + ' '.join(f'{word:#010x},' for word in words[i:i + 8]))

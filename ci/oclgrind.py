@@ -40,9 +40,9 @@ def commands():
     normalized = 'layers=[{type: batch_norm}, {type: dense, units: 2}]'
     yield [mica, 'plan', recipe, '--set', normalized, *device]  # running statistics
     yield [mica, 'bench', '--peak', *device]
-    yield [build / 'tests/device/test_device_launch']
     yield ['env', 'CK_RUN_CASE=state', build / 'tests/graph/test_recurrent', 'opencl:oclgrind']
     yield ['env', 'CK_RUN_CASE=updates', build / 'tests/graph/test_sparse', 'opencl:oclgrind']
+    yield [build / 'tests/device/test_device_launch']
 
 
 def run(kind, command, cache):
@@ -65,7 +65,7 @@ def run(kind, command, cache):
 
 source = (build / 'src/device/opencl_sources.c').read_text(encoding='utf-8')
 wanted = set(re.findall(r'#ifdef MICA_KERNEL_(\w+)', source)) - UNREACHED
-wanted |= {name + r'\d+' for name in re.findall(r'KERNEL PASTE\((\w+_),', source)}
+wanted |= {name + r'\d+x\d+' for name in re.findall(r'KERNEL ENTRY\((\w+_),', source)}
 launched = set()
 failed = False
 with tempfile.TemporaryDirectory() as folder, \

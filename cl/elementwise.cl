@@ -7,7 +7,8 @@
  * any local size in x.
  *
  * Constants: WIDTH 1, 4, 8 or 16 elements; INPUTS; MODES, 4 bits an input; STEPS; STEP0 .. STEP7,
- * each row | a << 8 | b << 16 | c << 24. All fold, so that each program is straight-line code.
+ * each row | a << 8 | b << 16 | c << 24; STEPS_MOST, the next of 1, 2, 4 and 8, for the kernel's
+ * name. All fold, so that each program is straight-line code.
  *
  * Limits: n < 2^31; per_group is a multiple of WIDTH. No element outside a buffer is touched.
  *
@@ -24,6 +25,8 @@ typedef struct {
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b)  PASTE_(a, b)
+#define ENTRY_(name, inputs, steps) name##inputs##x##steps
+#define ENTRY(name, inputs, steps) ENTRY_(name, inputs, steps)
 
 ELEMENTWISE_FUNCTION(apply, vec)
 
@@ -84,7 +87,7 @@ vec load(__global const float *x, int mode, uint div, uint mod, uint inner, uint
         r[INPUTS + s] = apply(STEP##s & 255, r[STEP##s >> 8 & 255], r[STEP##s >> 16 & 255],        \
             r[STEP##s >> 24 & 255], p.k[s]);
 
-KERNEL PASTE(elementwise_fwd_, INPUTS)(__global const float *x0,
+KERNEL ENTRY(elementwise_fwd_, INPUTS, STEPS_MOST)(__global const float *x0,
 #if INPUTS > 1
     __global const float *x1,
 #endif

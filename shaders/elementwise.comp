@@ -4,28 +4,24 @@
 // mode.
 // Mapping: a group works through per_group consecutive elements; any local size in x.
 // Constants: as in cl/elementwise.cl, in the same order (0 is its WIDTH, 1 its INPUTS); the steps
-// are specialization constants, so that the driver folds each program to straight-line code.
+// are specialization constants, so that the driver folds each program to straight-line code. What
+// it has to fold decides how long it takes: a kernel for each number of steps.
 // Limits: n < 2^31. Parameters: as in cl/elementwise.cl.
-// kernels: elementwise_fwd_1 elementwise_fwd_2 elementwise_fwd_3
-// kernels: elementwise_fwd_4 elementwise_fwd_5 elementwise_fwd_6
+// kernels: elementwise_fwd_1x1:INPUTS=1,STEPS_MOST=1 elementwise_fwd_2x1:INPUTS=2,STEPS_MOST=1
+// kernels: elementwise_fwd_3x1:INPUTS=3,STEPS_MOST=1
+// kernels: elementwise_fwd_1x2:INPUTS=1,STEPS_MOST=2 elementwise_fwd_2x2:INPUTS=2,STEPS_MOST=2
+// kernels: elementwise_fwd_3x2:INPUTS=3,STEPS_MOST=2 elementwise_fwd_4x2:INPUTS=4,STEPS_MOST=2
+// kernels: elementwise_fwd_5x2:INPUTS=5,STEPS_MOST=2
+// kernels: elementwise_fwd_1x4:INPUTS=1,STEPS_MOST=4 elementwise_fwd_2x4:INPUTS=2,STEPS_MOST=4
+// kernels: elementwise_fwd_3x4:INPUTS=3,STEPS_MOST=4 elementwise_fwd_4x4:INPUTS=4,STEPS_MOST=4
+// kernels: elementwise_fwd_5x4:INPUTS=5,STEPS_MOST=4 elementwise_fwd_6x4:INPUTS=6,STEPS_MOST=4
+// kernels: elementwise_fwd_1x8:INPUTS=1,STEPS_MOST=8 elementwise_fwd_2x8:INPUTS=2,STEPS_MOST=8
+// kernels: elementwise_fwd_3x8:INPUTS=3,STEPS_MOST=8 elementwise_fwd_4x8:INPUTS=4,STEPS_MOST=8
+// kernels: elementwise_fwd_5x8:INPUTS=5,STEPS_MOST=8 elementwise_fwd_6x8:INPUTS=6,STEPS_MOST=8
 #version 450
 #extension GL_GOOGLE_include_directive : require
 
 #include "elementwise_apply.h"
-
-#if defined(elementwise_fwd_1)
-#define INPUTS 1
-#elif defined(elementwise_fwd_2)
-#define INPUTS 2
-#elif defined(elementwise_fwd_3)
-#define INPUTS 3
-#elif defined(elementwise_fwd_4)
-#define INPUTS 4
-#elif defined(elementwise_fwd_5)
-#define INPUTS 5
-#else
-#define INPUTS 6
-#endif
 
 layout(local_size_x_id = 100, local_size_y_id = 101, local_size_z_id = 102) in;
 layout(constant_id = 2) const int MODES = 0;
@@ -106,13 +102,19 @@ void main() {
         LOAD(5)
 #endif
         RUN(0)
+#if STEPS_MOST > 1
         RUN(1)
+#endif
+#if STEPS_MOST > 2
         RUN(2)
         RUN(3)
+#endif
+#if STEPS_MOST > 4
         RUN(4)
         RUN(5)
         RUN(6)
         RUN(7)
+#endif
         y[i] = STEPS > 0 ? r[INPUTS + STEPS - 1] : r[0];
     }
 }

@@ -104,9 +104,24 @@ static int32_t mode_of(mica_stretch stretch, int64_t count, int64_t whole) {
     return MICA_ELEMENTWISE_STRETCHED;
 }
 
+/* The kernel for programs of so many inputs and at most 1, 2, 4 or 8 steps: compilers of shaders
+ * take long over steps, also over those that are not used. */
+static const char *entry_of(int n_in, int n_steps, int32_t *steps_most) {
+#define ENTRIES(inputs)                                                                            \
+    {                                                                                              \
+        "elementwise_fwd_" #inputs "x1", "elementwise_fwd_" #inputs "x2",                          \
+            "elementwise_fwd_" #inputs "x4", "elementwise_fwd_" #inputs "x8"                       \
+    }
+    static const char *const entries[INPUTS_MOST][4] = {
+        ENTRIES(1), ENTRIES(2), ENTRIES(3), ENTRIES(4), ENTRIES(5), ENTRIES(6)};
+    int log2 = 0;
+    while (1 << log2 < n_steps)
+        log2++;
+    *steps_most = 1 << log2;
+    return entries[n_in - 1][log2];
+}
+
 mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
-    static const char *const entries[] = {"elementwise_fwd_1", "elementwise_fwd_2",
-        "elementwise_fwd_3", "elementwise_fwd_4", "elementwise_fwd_5", "elementwise_fwd_6"};
     static const char *const step_names[] = {
         "STEP0", "STEP1", "STEP2", "STEP3", "STEP4", "STEP5", "STEP6", "STEP7"};
     const mica_traits *traits = mica_plan_traits(plan);
@@ -116,8 +131,10 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     mica_elementwise_attrs program;
     if (!program_of(node, &program))
         return mica_fail(MICA_E_INVALID, "%s has no elementwise program", node->op->name);
+    int32_t steps_most;
+    const char *entry = entry_of(node->n_in, program.n_steps, &steps_most);
     mica_plan_launch_desc desc = {
-        .kernel = {.source = "elementwise", .entry = entries[node->n_in - 1]},
+        .kernel = {.source = "elementwise", .entry = entry},
         .flops = (double)whole * program.n_steps,
         .bytes = (double)whole * sizeof(float),
     };
@@ -147,6 +164,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
             step->row | step->operand[0] << 8 | step->operand[1] << 16 | step->operand[2] << 24);
         params.k[i] = step->immediate;
     }
+    mica_constant_set(&desc.kernel, "STEPS_MOST", steps_most);
     params.per_group =
         mica_linear_map(traits, (uint64_t)whole, width, (uint32_t)node->n_in + 1, &desc);
     desc.params = &params;

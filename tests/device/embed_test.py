@@ -1,5 +1,6 @@
 """ci/embed.py: includes, guards of kernels, line numbers, refusals."""
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,19 @@ class Embed(unittest.TestCase):
         result = self.opencl(self.put('cl/k.cl', '#include "none.h"\n'))
         self.assertNotEqual(result.returncode, 0)
         self.assertIn('none.h', result.stderr)
+
+    def test_shaders_get_their_macros(self):
+        if not shutil.which('glslc'):
+            self.skipTest('no glslc')
+        body = 'layout(binding = 0) buffer B { int b[]; };\nvoid main() { b[0] = N; }\n'
+        source = self.put('shaders/s.comp', '// kernels: one:N=77777 two:N=88888\n#version 450\n' + body)
+        done = self.embed('spirv', 'glslc', self.path('s.c'), self.path('s.d'), source)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        one, two = self.text('s.c').split('two_code')[:2]
+        self.assertTrue(f'{77777:#010x}' in one and f'{88888:#010x}' in two and 'one_code' in one)
+        self.put('shaders/s.comp', '// kernels: one\n#version 450\n' + body)
+        self.assertIn('kernel one does not compile',
+                      self.embed('spirv', 'glslc', self.path('s.c'), self.path('s.d'), source).stderr)
 
     def test_shaders_list_their_kernels_once(self):
         one = self.put('shaders/one.comp', '// kernels: a b\n')
