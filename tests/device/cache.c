@@ -128,6 +128,22 @@ static void use(const char *id, int32_t scale) {
     ck_assert_ptr_null(device);
 }
 
+enum { HEADER = 40, BODY = 100, SIZE_AT = 24, CHECKSUM_AT = 32 };
+
+/* From the second use on, at the latest, a kernel is kept. */
+static void use_twice(const char *id) {
+    use(id, 3);
+    use(id, 3);
+    glob_t found = entries();
+    ck_assert_uint_ge(found.gl_pathc, 1);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct stat of;
+        ck_assert_int_eq(stat(found.gl_pathv[i], &of), 0);
+        ck_assert_int_gt(of.st_size, HEADER + BODY);
+    }
+    globfree(&found);
+}
+
 /* Changes every entry that is there by `change`, then the kernel still works and is kept again. */
 static void use_damaged(const char *id, void (*change)(char *data, size_t *size)) {
     glob_t found = entries();
@@ -141,8 +157,7 @@ static void use_damaged(const char *id, void (*change)(char *data, size_t *size)
         free(data);
     }
     globfree(&found);
-    use(id, 3);
-    use(id, 3);
+    use_twice(id);
 }
 
 static void cut(char *data, size_t *size) {
@@ -161,9 +176,8 @@ static void empty(char *data, size_t *size) {
 
 /* A whole entry, of the right key, with a binary that no driver takes. */
 static void refuse(char *data, size_t *size) {
-    enum { HEADER = 40, SIZE_AT = 24, CHECKSUM_AT = 32 };
-    ck_assert_uint_gt(*size, HEADER + 100);
-    uint64_t body = 100;
+    ck_assert_uint_gt(*size, HEADER + BODY);
+    uint64_t body = BODY;
     memset(data + HEADER, 'x', body);
     uint64_t checksum = mica_hash(MICA_HASH_START, data + HEADER, body);
     memcpy(data + SIZE_AT, &body, sizeof body);
@@ -174,7 +188,7 @@ static void refuse(char *data, size_t *size) {
 START_TEST(damaged_kernels_are_built_anew) {
     const char *id = ids[_i];
     clear();
-    use(id, 3);
+    use_twice(id);
     use_damaged(id, cut);
     use_damaged(id, flip);
     use_damaged(id, empty);

@@ -70,12 +70,27 @@ static mica_status build_source(
     return status;
 }
 
+/* PoCL keeps what it compiles, and compiles a kernel once more to make a binary of it. It is asked
+ * for one when a kernel is wanted for the second time; until then the cache has this in its place.
+ */
+static const char wanted_once[] = "wanted once";
+
+static bool binary_costs(const opencl_device *device) {
+    return strstr(device->base.info.driver, "Portable Computing Language") != NULL;
+}
+
+/* Sets *known where the cache has an entry of any kind. */
 static bool build_cached(
-    opencl_device *device, const char *key, const char *options, cl_program *out) {
+    opencl_device *device, const char *key, const char *options, bool *known, cl_program *out) {
     void *data;
     size_t size;
-    if (mica_cache_load(key, &data, &size) != MICA_OK)
+    *known = mica_cache_load(key, &data, &size) == MICA_OK;
+    if (!*known)
         return false;
+    if (size == sizeof wanted_once && !memcmp(data, wanted_once, size)) {
+        free(data);
+        return false;
+    }
     const unsigned char *binary = data;
     cl_int state = CL_INVALID_BINARY, code = CL_SUCCESS;
     cl_program program =
@@ -115,10 +130,13 @@ static mica_status make_program(
                     ? mica_format("opencl\n%s\n%s\n%s\n%s", info->name, info->driver, options, text)
                     : NULL;
     mica_status status = key ? MICA_OK : MICA_E_MEMORY;
-    if (key && !build_cached(device, key, options, out)) {
+    bool known;
+    if (key && !build_cached(device, key, options, &known, out)) {
         status = build_source(device, text, options, out);
-        if (status == MICA_OK)
+        if (status == MICA_OK && (known || !binary_costs(device)))
             store_binary(key, *out);
+        else if (status == MICA_OK)
+            mica_cache_store(key, wanted_once, sizeof wanted_once);
     }
     free(key);
     free(options);
