@@ -38,9 +38,13 @@ MICA_API const mica_stored_tensor *mica_onnx_get_input(const mica_onnx *file, si
 /* The newest version of the default operators that the file asks for. */
 MICA_API int64_t mica_onnx_opset(const mica_onnx *file);
 
-/* The operator of a node, in the file's order. NULL for an index out of range; lives as long as the
- * open file. */
-MICA_API const char *mica_onnx_operator_name(const mica_onnx *file, size_t index);
+/* What is in a node: its operator, its own name ("" for none), and the name of its first result,
+ * which mica_onnx_find takes. Nodes are in the file's order. false for an index out of range; the
+ * texts live as long as the open file. */
+typedef struct mica_onnx_node_info {
+    const char *operator_name, *name, *result;
+} mica_onnx_node_info;
+MICA_API bool mica_onnx_get_node(const mica_onnx *file, size_t index, mica_onnx_node_info *info);
 
 /* The tensors that the file stores (initializers), in its order. What get fills in lives as long as
  * the open file; MICA_E_UNSUPPORTED: it is of strings or complex numbers. Those with a point are

@@ -1,4 +1,4 @@
-/* `mica summary` of a file of weights: its tensors and, of an ONNX file, inputs and operators. */
+/* `mica summary` of a file of weights: its tensors and, of an ONNX file, inputs and nodes. */
 #include "base/text.h"
 #include "cli/tensors.h"
 
@@ -36,20 +36,40 @@ static json_t *row_json(const mica_stored_tensor *tensor) {
         mica_stored_type_name(tensor->type), "shape", shape_json(tensor));
 }
 
-static int wider(int width, const mica_stored_tensor *tensor) {
-    size_t size = strlen(tensor->name);
+static int wider(int width, const char *name) {
+    size_t size = strlen(name);
     return size > (size_t)width && size < 100 ? (int)size : width;
 }
 
-/* How often each operator is there. */
-static json_t *operators_json(const mica_onnx *file) {
-    json_t *operators = json_object();
-    const char *name;
-    for (size_t i = 0; (name = mica_onnx_operator_name(file, i)); i++) {
-        json_int_t before = json_integer_value(json_object_get(operators, name));
-        json_object_set_new(operators, name, json_integer(before + 1));
+/* The nodes, by the names that `mica encode --layer` takes, and how often each operator is there.
+ */
+static void nodes_add(const mica_onnx *file, mica_text *text, int width, json_t *json) {
+    json_t *nodes = json_array(), *operators = json_object();
+    mica_onnx_node_info node;
+    for (size_t i = 0; mica_onnx_get_node(file, i, &node); i++) {
+        json_int_t before = json_integer_value(json_object_get(operators, node.operator_name));
+        json_object_set_new(operators, node.operator_name, json_integer(before + 1));
+        json_array_append_new(nodes, json_pack("{s:s, s:s, s:s}", "name", node.name, "operator",
+                                         node.operator_name, "result", node.result));
+        mica_text_add(text, i ? "" : "nodes\n");
+        mica_text_add(text, "%-*s  %s\n", width, node.result, node.operator_name);
     }
-    return operators;
+    json_object_set_new(json, "opset", json_integer(mica_onnx_opset(file)));
+    json_object_set_new(json, "nodes", nodes);
+    json_object_set_new(json, "operators", operators);
+}
+
+static void counts_add(mica_text *text, const json_t *json) {
+    const char *name, *between = "";
+    json_t *number;
+    mica_text_add(text, "opset    %" JSON_INTEGER_FORMAT "\nnodes    ",
+        json_integer_value(json_object_get(json, "opset")));
+    json_object_foreach(json_object_get(json, "operators"), name, number) {
+        mica_text_add(
+            text, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(number));
+        between = ", ";
+    }
+    mica_text_add(text, "\n");
 }
 
 static mica_status summarize(
@@ -58,13 +78,16 @@ static mica_status summarize(
     int64_t numbers = 0;
     size_t n_inputs = t->onnx ? mica_onnx_input_count(t->onnx) : 0;
     mica_stored_tensor tensor;
+    mica_onnx_node_info node;
     json_t *inputs = json_array(), *tensors = json_array();
     for (size_t i = 0; i < n_inputs; i++)
-        width = wider(width, mica_onnx_get_input(t->onnx, i));
+        width = wider(width, mica_onnx_get_input(t->onnx, i)->name);
     for (size_t i = 0; i < t->count; i++) {
         MICA_TRY(mica_cli_tensors_get(t, i, &tensor));
-        width = wider(width, &tensor);
+        width = wider(width, tensor.name);
     }
+    for (size_t i = 0; t->onnx && mica_onnx_get_node(t->onnx, i, &node); i++)
+        width = wider(width, node.result);
     mica_text_add(text, "%s\n", path);
     for (size_t i = 0; i < n_inputs; i++) {
         mica_text_add(text, i ? "" : "inputs\n");
@@ -78,21 +101,13 @@ static mica_status summarize(
         json_array_append_new(tensors, row_json(&tensor));
         numbers += mica_stored_count(&tensor);
     }
-    mica_text_add(text, "\ntensors  %zu\nnumbers  %" PRId64 "\n", t->count, numbers);
     if (t->onnx) {
-        json_t *operators = operators_json(t->onnx), *number;
-        const char *name, *between = "";
-        mica_text_add(text, "opset    %" PRId64 "\nnodes    ", mica_onnx_opset(t->onnx));
-        json_object_foreach(operators, name, number) {
-            mica_text_add(
-                text, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(number));
-            between = ", ";
-        }
-        mica_text_add(text, "\n");
-        json_object_set_new(json, "opset", json_integer(mica_onnx_opset(t->onnx)));
-        json_object_set_new(json, "operators", operators);
+        nodes_add(t->onnx, text, width, json);
         json_object_set(json, "inputs", inputs);
     }
+    mica_text_add(text, "\ntensors  %zu\nnumbers  %" PRId64 "\n", t->count, numbers);
+    if (t->onnx)
+        counts_add(text, json);
     json_object_set_new(json, "file", json_string(path));
     json_object_set_new(json, "tensors", tensors);
     json_object_set_new(json, "numbers", json_integer(numbers));

@@ -390,8 +390,15 @@ const char *mica_onnx_refusal(const mica_onnx *file, size_t index) {
 
 /* ---- what is in a file ---- */
 
-const char *mica_onnx_operator_name(const mica_onnx *file, size_t index) {
-    return index < file->n_nodes ? file->nodes[index].proto->op_type : NULL;
+bool mica_onnx_get_node(const mica_onnx *file, size_t index, mica_onnx_node_info *info) {
+    if (index >= file->n_nodes)
+        return false;
+    const mica_onnx_node *node = &file->nodes[index];
+    const bool has_result = node->n_out && node->out[0] != MICA_ONNX_NONE;
+    *info = (mica_onnx_node_info){.operator_name = node->proto->op_type,
+        .name = node->proto->name ? node->proto->name : "",
+        .result = has_result ? file->symbols[node->out[0]].name : ""};
+    return true;
 }
 
 size_t mica_onnx_tensor_count(const mica_onnx *file) {

@@ -116,8 +116,8 @@ mica_status mica_stage_find(
     if (!value || mica_value_dtype(value) != MICA_F32 || shape.rank < 2 ||
         shape.dim[0] != network->layers[0].output.dim[0])
         return mica_fail(MICA_E_NOT_FOUND,
-            "no value with numbers for each picture is called %s in the file: name what one of its "
-            "nodes gives",
+            "no value with numbers for each picture is called %s in the file: mica summary lists "
+            "what its nodes give",
             name);
     mica_network_layer *row = &network->layers[1];
     if (network->n_layers > 1 && row->value == value) {

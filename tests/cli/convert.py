@@ -42,6 +42,9 @@ with tempfile.TemporaryDirectory() as name:
     ok('convert', trained, network, '--device', device)
     tensors, got = shapes(network)
     assert got['opset'] == 17 and got['operators']['Conv'] == 2, got
+    convolutions = [node['result'] for node in got['nodes'] if node['operator'] == 'Conv']
+    listed = [line.split() for line in ok('summary', network).splitlines()]
+    assert len(convolutions) == 2 and all([result, 'Conv'] in listed for result in convolutions), got
     assert got['inputs'] == [{'name': 'input', 'type': 'F32', 'shape': [1, 8, 8, 1]}], got
     assert tensors['conv1/weight'] == [16, 1, 3, 3] and own.keys() <= tensors.keys(), tensors
     assert 'conv1/weight' in ok('summary', network)
