@@ -21,7 +21,7 @@ static const char help[] =
     "  OPERATOR         only these operators, for example: softmax matmul\n"
     "  --device D       a device as 'mica devices' names it (default: auto)\n"
     "  --all            every device of this machine\n"
-    "  --small          only small cases, for simulators and in a hurry\n"
+    "  --small          only small cases, each run once, for simulators and in a hurry\n"
     "  --skip-missing   exit with 77 where there is no such device, for test suites\n"
     "  --json           one JSON object as the last line\n";
 

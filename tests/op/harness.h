@@ -98,7 +98,7 @@ typedef struct mica_op_suite {
 #define MICA_CASES(array) .cases = (array), .n_cases = (int)(sizeof(array) / sizeof((array)[0]))
 
 typedef struct mica_suite_options {
-    bool small; /* only cases of few elements, for slow simulators */
+    bool small; /* only cases of few elements, each program run once: for slow simulators */
     /* Called for every case that failed; may be NULL. */
     void (*failed)(void *user, const char *suite, const char *name, const char *problem);
     void *user;

@@ -414,18 +414,20 @@ int main(int argc, char **argv) {
     mica_device_destroy(&probe);
     const int n_kinds = (int)(sizeof kinds / sizeof *kinds);
     Suite *suite = suite_create("neighbours");
-    TCase *tests = tcase_create("neighbours");
+    TCase *tests = tcase_create("kinds"), *small = tcase_create("small");
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(small, setup, teardown);
     tcase_add_loop_test(tests, finds_what_brute_force_does, 0, n_kinds);
     tcase_add_loop_test(tests, tiles_change_nothing, 0, n_kinds);
-    tcase_add_test(tests, more_neighbours_than_rows);
-    tcase_add_test(tests, ties_go_to_the_lower_number);
-    tcase_add_test(tests, what_does_not_vary_is_not_similar);
-    tcase_add_test(tests, files_keep_it);
-    tcase_add_test(tests, refuses_what_has_no_neighbours);
-    tcase_add_test(tests, tells_and_stops);
+    tcase_add_test(small, more_neighbours_than_rows);
+    tcase_add_test(small, ties_go_to_the_lower_number);
+    tcase_add_test(small, what_does_not_vary_is_not_similar);
+    tcase_add_test(small, files_keep_it);
+    tcase_add_test(small, refuses_what_has_no_neighbours);
+    tcase_add_test(small, tells_and_stops);
     suite_add_tcase(suite, tests);
+    suite_add_tcase(suite, small);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* drivers' threads do not survive a fork */
     srunner_run_all(runner, CK_NORMAL);
