@@ -34,6 +34,8 @@ typedef struct mica_dataset_info {
     mica_shape target;       /* of one target; rank 0: one number */
     mica_dtype target_dtype; /* MICA_I32: classes; MICA_F32: numbers to come near to */
     float target_unit;       /* what 1 in a float32 target is in the data's own numbers */
+    float target_lowest, target_highest; /* of ratings: no prediction is worse for being cut to this
+                                            range; else both 0 */
     bool ordered; /* batches are not to be shuffled: each goes on where the one before ended */
     int32_t users, items;           /* of ratings, else 0 */
     int32_t classes;                /* 0: targets are float32 */

@@ -221,7 +221,8 @@ typedef struct mica_evaluation {
     double perplexity;           /* exp(loss), of sequences of labels; else NaN */
     double bits_per_character;   /* loss / ln 2, likewise */
     double rmse, mae;            /* root mean squared and mean absolute error, in the data's own
-                                    numbers, where the target is numbers; else NaN */
+                                    numbers, where the target is numbers; else NaN. Of ratings after
+                                    predictions were cut to their range */
     double reconstruction_error; /* mean squared difference from the input; NaN where that is not
                                     the target */
     /* What upsampling left in reconstructions (images), NaN unless the recipe asks for it.

@@ -203,6 +203,8 @@ mica_status mica_dataset_adopt(
         .target = samples->target,
         .target_dtype = numbers ? MICA_F32 : MICA_I32,
         .target_unit = one_unit ? store->deviation[0] : 1,
+        .target_lowest = samples->target_lowest,
+        .target_highest = samples->target_highest,
         .ordered = samples->ordered,
         .users = samples->users,
         .items = samples->items,

@@ -30,7 +30,8 @@ typedef struct mica_samples {
     float *targets;  /* count * mica_shape_count(target) */
     int64_t ahead;   /* with starts: the target of a sample begins so far behind it, in the array */
     mica_shape target;
-    int32_t users, items; /* of ratings, else 0 */
+    int32_t users, items;                /* of ratings, else 0 */
+    float target_lowest, target_highest; /* see mica_dataset_info */
     mica_seen seen;
     bool ordered;   /* see mica_dataset_info */
     char **skipped; /* n_skipped: see mica_dataset_info */

@@ -44,6 +44,10 @@ static mica_status samples_make(const mica_ratings_info *info, const mica_rating
         if (!seen)
             samples->targets[i] = info->value[i] - middle;
     }
+    if (!seen) {
+        samples->target_lowest = info->lowest - middle;
+        samples->target_highest = info->highest - middle;
+    }
     return MICA_OK;
 }
 

@@ -281,12 +281,19 @@ static mica_status add_predictions(mica_evaluator *evaluator, size_t i, const mi
 }
 
 /* Squares and distances; their means are made in the end. */
-static mica_status add_numbers(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+static mica_status add_numbers(
+    mica_evaluator *evaluator, size_t i, const mica_dataset_info *info, const mica_batch *batch) {
+    const bool ranged = info->target_lowest < info->target_highest;
     mica_evaluation *sum = &evaluator->heads[i];
     MICA_TRY(mica_program_read(evaluator->program, evaluator->network->heads[i].number,
         evaluator->given, (size_t)(evaluator->batch * evaluator->labels) * sizeof(float)));
     for (int64_t s = 0; s < batch->valid * evaluator->labels; s++) {
-        double error = (double)evaluator->given[s] - (double)batch->targets[s];
+        double given = (double)evaluator->given[s];
+        if (ranged)
+            given = given < (double)info->target_lowest    ? (double)info->target_lowest
+                    : given > (double)info->target_highest ? (double)info->target_highest
+                                                           : given;
+        double error = given - (double)batch->targets[s];
         sum->rmse += error * error;
         sum->mae += fabs(error);
     }
@@ -312,7 +319,8 @@ static mica_status add_reconstructions(
 }
 
 /* Adds one batch to what is known of a head. What is a mean in the end is a sum until then. */
-static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_batch *batch) {
+static mica_status add_batch(
+    mica_evaluator *evaluator, size_t i, const mica_dataset_info *info, const mica_batch *batch) {
     const mica_network_head *head = &evaluator->network->heads[i];
     mica_evaluation *sum = &evaluator->heads[i];
     MICA_TRY(mica_program_read(evaluator->program, head->sample_loss, evaluator->numbers,
@@ -322,11 +330,12 @@ static mica_status add_batch(mica_evaluator *evaluator, size_t i, const mica_bat
     if (head->prediction)
         MICA_TRY(add_predictions(evaluator, i, batch));
     if (head->number)
-        MICA_TRY(add_numbers(evaluator, i, batch));
+        MICA_TRY(add_numbers(evaluator, i, info, batch));
     return head->reconstruction_error ? add_reconstructions(evaluator, i, batch) : MICA_OK;
 }
 
-static mica_status run_batches(mica_evaluator *evaluator, mica_loader *loader) {
+static mica_status run_batches(
+    mica_evaluator *evaluator, const mica_dataset_info *info, mica_loader *loader) {
     int64_t batches = mica_loader_batches(loader);
     for (int64_t b = 0; b < batches; b++) {
         mica_batch batch;
@@ -335,7 +344,7 @@ static mica_status run_batches(mica_evaluator *evaluator, mica_loader *loader) {
         mica_model_set_step(evaluator->model, (uint64_t)b, mica_model_seed(evaluator->model));
         MICA_TRY(mica_program_run(evaluator->program));
         for (size_t i = 0; i < evaluator->network->n_heads; i++)
-            MICA_TRY(add_batch(evaluator, i, &batch));
+            MICA_TRY(add_batch(evaluator, i, info, &batch));
     }
     return MICA_OK;
 }
@@ -385,19 +394,19 @@ static mica_status states_restore(mica_evaluator *evaluator) {
 mica_status mica_evaluator_run(
     mica_evaluator *evaluator, const mica_dataset *dataset, const mica_evaluation **heads) {
     begin(evaluator);
+    const mica_dataset_info *info = mica_dataset_get_info(dataset);
     mica_loader *loader = NULL;
     MICA_TRY(
         mica_loader_create(dataset, &(mica_loader_options){.batch = evaluator->batch}, &loader));
     uint64_t step = mica_model_step(evaluator->model);
     mica_status status = states_keep(evaluator);
     if (status == MICA_OK)
-        status = run_batches(evaluator, loader);
+        status = run_batches(evaluator, info, loader);
     if (status == MICA_OK)
         status = states_restore(evaluator);
     mica_model_set_step(evaluator->model, step, mica_model_seed(evaluator->model));
     mica_loader_destroy(&loader);
     MICA_TRY(status);
-    const mica_dataset_info *info = mica_dataset_get_info(dataset);
     double count = (double)info->count;
     for (size_t i = 0; i < evaluator->network->n_heads; i++) {
         mica_evaluation *head = &evaluator->heads[i];

@@ -339,6 +339,7 @@ START_TEST(datasets) {
     ck_assert_int_eq(info->count, 3);
     ck_assert(mica_shape_equal(info->sample, MICA_SHAPE(2)));
     ck_assert(info->dtype == MICA_I32 && info->target_dtype == MICA_F32 && !info->target.rank);
+    ck_assert(info->target_lowest == 0.5f && info->target_highest == 2.5f);
     int32_t ids[3];
     float target;
     ck_ok(mica_dataset_sample(set, 1, ids, &target));
