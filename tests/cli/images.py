@@ -3,6 +3,7 @@ result after an interruption, predictions, and that steps do not wait for decodi
 Usage: images.py MICA DEVICE PHOTOS.TAR   (without the photos their part is left out)
 """
 import json
+import os
 import pathlib
 import struct
 import subprocess
@@ -100,5 +101,5 @@ with tempfile.TemporaryDirectory() as base:
         assert 'left out' not in err, err
         print(f"photos of 256 pixels to 64: {got['samples_per_s']:.0f} samples/s, waiting for "
               f"{100 * got['data_wait']:.1f} % of the time")
-        assert got['data_wait'] < 0.5, got
+        assert got['data_wait'] < 0.5 or 'ASAN_OPTIONS' in os.environ, got  # which slows decoding alone
         run('predict', base / 'insects', base / 'hymenoptera-256' / 'val' / 'ants' / '001.jpg')
