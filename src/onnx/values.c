@@ -383,6 +383,9 @@ mica_onnx_value *mica_onnx_give_known(
 /* ---- known numbers ---- */
 
 mica_status mica_onnx_know(mica_onnx_call *call, mica_onnx_value *value) {
+    if (!value)
+        return mica_onnx_refuse(
+            call, "an input is left out that its version of the operator needs");
     if (value->state != MICA_ONNX_KNOWN)
         return mica_onnx_refuse(call,
             "\"%.100s\" must be known when the network is built, but is computed by it or an input",

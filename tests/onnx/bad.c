@@ -327,6 +327,9 @@ SPOIL(unsqueeze_far) {
 SPOIL(unsqueeze_often) {
     only(m, "Unsqueeze", 6, (int64_t[]){0, 1, 2, 3, 4, 5});
 }
+SPOIL(unsqueeze_without_axes) {
+    only(m, "Unsqueeze", 1, (int64_t[]){0})->input[1] = copy_of("");
+}
 SPOIL(squeeze_large) {
     only(m, "Squeeze", 1, (int64_t[]){1});
 }
@@ -463,6 +466,7 @@ static const wrong_model wrong_models[] = {
     {gather_extreme, MICA_E_UNSUPPORTED, "index"},
     {unsqueeze_far, MICA_E_UNSUPPORTED, "axis 99"},
     {unsqueeze_often, MICA_E_UNSUPPORTED, "dimensions"},
+    {unsqueeze_without_axes, MICA_E_UNSUPPORTED, "left out"},
     {squeeze_large, MICA_E_UNSUPPORTED, "other than 1"},
     {pad_extreme, MICA_E_UNSUPPORTED, "padding"},
     {pad_huge, MICA_E_INVALID, "Pad"},
