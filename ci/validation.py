@@ -26,7 +26,8 @@ root = pathlib.Path(__file__).resolve().parent.parent
 def commands():
     """What to run, the longest first."""
     for test in ('graph/test_sparse', 'graph/test_graph', 'train/test_train', 'graph/test_recurrent',
-                 'graph/test_batch_norm', 'recipe/test_recipe_losses', 'onnx/test_onnx_recurrent'):
+                 'graph/test_batch_norm', 'tune/test_matmul_variants', 'recipe/test_recipe_losses',
+                 'onnx/test_onnx_recurrent'):
         yield [build / 'tests' / test, DEVICE]
     for path in sorted((root / 'tests/op').glob('*.c')):
         if f'mica_suite_{path.stem} ' in path.read_text(encoding='utf-8'):
