@@ -17,7 +17,7 @@ static const char help[] =
     "proportions is resized to its input, grey where that has one channel, unless the recipe's block\n"
     "preprocess says otherwise.\n"
     "\n"
-    "  --top N            the N most likely classes (default: 3)\n"
+    "  --top N            the N most likely classes (default: 5)\n"
     "  --labels FILE      names of the classes, one a line\n"
     "  --weights FILE     of a recipe that was not trained here: Mica's or PyTorch's safetensors\n"
     "  --set KEY=VALUE    with --weights: changes a key of the recipe\n"
@@ -129,7 +129,7 @@ static int open_and_predict(const arguments *a) {
 
 int mica_cli_predict(int argc, char **argv) {
     arguments a = {
-        .top = 3, .model.overrides = mica_alloc((size_t)argc, sizeof *a.model.overrides)};
+        .top = 5, .model.overrides = mica_alloc((size_t)argc, sizeof *a.model.overrides)};
     int code = a.model.overrides ? parse(argc, argv, &a) : mica_cli_fail(MICA_E_MEMORY);
     if (code == -1)
         code = fputs(help, stdout) < 0;

@@ -81,7 +81,7 @@ def sees():
         rows = [line.rstrip('\n').split('\t') for line in file][1:]
     names = ['chelsea.png'] if on_cpu_shaders else ['chelsea.png', 'astronaut.png', 'china.jpg']
     got = as_json('predict', recipes / 'squeezenet.yaml', '--weights', weights, '--labels',
-                  network / 'synset_words.txt', '--top', 5, *[data / 'photos' / name for name in names])
+                  network / 'synset_words.txt', *[data / 'photos' / name for name in names])
     for name, image in zip(names, got['images']):
         wanted = {int(row[2]): float(row[3]) for row in rows if row[0] == name}
         seen = {entry['class']: entry['probability'] for entry in image['classes']}
