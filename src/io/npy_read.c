@@ -44,14 +44,19 @@ static bool take_number(const char **at, int64_t limit, int64_t *number) {
     return any;
 }
 
+static bool is_one_of(char c, const char *wanted) {
+    return c && strchr(wanted, c);
+}
+
 /* '<f4' */
 static bool take_type(const char **at, header *h) {
     int64_t size;
-    if (**at != '\'' || !strchr("<|=", (*at)[1]) || !(*at)[1] || !strchr("fiubUS", (*at)[2]))
+    const char *order = *at + 1, *kind = *at + 2;
+    if (**at != '\'' || !is_one_of(*order, "<|=") || !is_one_of(*kind, "fiubUS"))
         return false;
-    h->kind = (*at)[2];
+    h->kind = *kind;
     *at += 3;
-    if (!h->kind || !take_number(at, 1 << 20, &size) || size < 1 || !take(at, "'"))
+    if (!take_number(at, 1 << 20, &size) || size < 1 || !take(at, "'"))
         return false;
     h->width = (size_t)size * (h->kind == 'U' ? 4 : 1);
     return true;
@@ -80,15 +85,14 @@ static bool header_parse(const char *text, header *h) {
     if (!take(&at, "{"))
         return false;
     while (!take(&at, "}")) {
-        if (take(&at, "'descr':") && !type)
-            type = take_type(&at, h);
-        else if (take(&at, "'fortran_order':") && !order)
-            order = (h->fortran = take(&at, "True")) || take(&at, "False");
-        else if (take(&at, "'shape':") && !shape)
-            shape = take_shape(&at, &h->shape);
-        else
-            return false;
-        if (!take(&at, ",") && *at != '}')
+        bool good = false;
+        if (take(&at, "'descr':"))
+            good = type = !type && take_type(&at, h);
+        else if (take(&at, "'fortran_order':"))
+            good = order = !order && ((h->fortran = take(&at, "True")) || take(&at, "False"));
+        else if (take(&at, "'shape':"))
+            good = shape = !shape && take_shape(&at, &h->shape);
+        if (!good || (!take(&at, ",") && *at != '}'))
             return false;
     }
     return type && order && shape && (!*at || *at == '\n');

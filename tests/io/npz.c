@@ -154,6 +154,17 @@ START_TEST(refuses) {
 }
 END_TEST
 
+/* A header that ends anywhere in it, said to be whole. */
+START_TEST(refuses_cut_headers) {
+    static const char whole[] = HEADER("<f4", "(2, 1)");
+    for (size_t i = 0; i < sizeof whole - 2; i++) {
+        char cut[sizeof whole] = "";
+        memcpy(cut, whole, i);
+        ck_refused(mica_npz_read(npy(cut, codes, 8), &file), MICA_E_FORMAT, "array");
+    }
+}
+END_TEST
+
 /* Every prefix of an archive and every byte of it changed: an error or arrays, nothing else. */
 START_TEST(survives_damage) {
     ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
@@ -181,6 +192,7 @@ int main(void) {
     tcase_add_test(tests, becomes_a_data_set);
     tcase_add_test(tests, reads_types);
     tcase_add_test(tests, refuses);
+    tcase_add_test(tests, refuses_cut_headers);
     tcase_add_test(tests, survives_damage);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
