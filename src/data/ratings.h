@@ -2,7 +2,7 @@
 #ifndef MICA_DATA_RATINGS_H
 #define MICA_DATA_RATINGS_H
 
-#include "data/ids.h"
+#include "base/ids.h"
 
 #include <mica/ratings.h>
 

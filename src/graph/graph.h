@@ -2,6 +2,7 @@
 #ifndef MICA_GRAPH_GRAPH_H
 #define MICA_GRAPH_GRAPH_H
 
+#include "base/ids.h"
 #include "graph/graph_impl.h"
 
 /* A growing list. */
@@ -25,6 +26,9 @@ struct mica_graph {
     size_t n_nodes, nodes_capacity;
     mica_value **values; /* by id */
     size_t n_values, values_capacity;
+    mica_ids names;   /* of the values */
+    int *name_suffix; /* by name: the last number that made a name of it unique */
+    size_t suffixes_capacity;
     mica_value **parameters; /* in the order of their making */
     size_t n_parameters, parameters_capacity;
     float **blobs; /* data of constants */

@@ -17,8 +17,8 @@ struct mica_value {
     int index; /* which of the node's outputs */
     mica_dtype dtype;
     mica_shape shape;
-    char *name;  /* unique in the graph */
-    uint32_t id; /* unique in the graph, dense from 0 */
+    const char *name; /* unique in the graph, which owns it */
+    uint32_t id;      /* unique in the graph, dense from 0 */
 };
 
 /* One use of an operator. Nodes of the graph are owned by it; fused nodes by their program. */
@@ -79,9 +79,11 @@ struct mica_op {
 
 /* Builds a node in the graph of its inputs; what every public builder ends in. attrs is copied.
  * Returns output 0, or NULL with the graph's error set (an input that is NULL: just NULL). For a
- * node without inputs use mica_node_source. */
+ * node without inputs use mica_node_source, whose output gets the name, which must be free; NULL:
+ * one made of the node's label. */
 mica_value *mica_node_build(const mica_op *op, const void *attrs, mica_value *const *in, int n_in);
-mica_value *mica_node_source(mica_graph *graph, const mica_op *op, const void *attrs);
+mica_value *mica_node_source(
+    mica_graph *graph, const mica_op *op, const void *attrs, const char *name);
 
 /* A node that stands for a fused pair: outputs are those of `consumer`; attrs is copied. The caller
  * (the fuse pass) owns it. NULL when memory runs out. */

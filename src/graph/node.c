@@ -26,11 +26,6 @@ mica_status mica_values_add(mica_values *values, mica_value *value) {
     return MICA_OK;
 }
 
-static void value_destroy(mica_value *value) {
-    free(value->name);
-    free(value);
-}
-
 void mica_node_destroy(mica_node *node) {
     if (!node)
         return;
@@ -49,7 +44,7 @@ void mica_graph_destroy(mica_graph **owner) {
     for (size_t i = 0; i < graph->n_nodes; i++)
         mica_node_destroy(graph->nodes[i]);
     for (size_t i = 0; i < graph->n_values; i++)
-        value_destroy(graph->values[i]);
+        free(graph->values[i]);
     for (size_t i = 0; i < graph->n_blobs; i++)
         free(graph->blobs[i]);
     for (size_t i = 0; i < graph->n_warnings; i++)
@@ -57,6 +52,8 @@ void mica_graph_destroy(mica_graph **owner) {
     free(graph->warnings);
     free(graph->nodes);
     free(graph->values);
+    mica_ids_free(&graph->names);
+    free(graph->name_suffix);
     free(graph->parameters);
     free(graph->gradients);
     free(graph->sparse);
@@ -105,21 +102,34 @@ void mica_graph_set_scope(mica_graph *graph, const char *scope) {
     graph->scope = scope && *scope ? mica_strdup(scope) : NULL;
 }
 
-static bool name_taken(const mica_graph *graph, const char *name) {
-    for (size_t i = 0; i < graph->n_values; i++)
-        if (!strcmp(graph->values[i]->name, name))
-            return true;
-    return false;
+/* Gives a value a name that is free. */
+static mica_status name_give(mica_graph *graph, mica_value *value, const char *name) {
+    size_t count = (size_t)graph->names.count;
+    int *suffix =
+        mica_grow(graph->name_suffix, count, &graph->suffixes_capacity, sizeof *graph->name_suffix);
+    if (!suffix)
+        return MICA_E_MEMORY;
+    graph->name_suffix = suffix;
+    suffix[count] = 1;
+    int32_t number;
+    MICA_TRY(mica_ids_number(&graph->names, name, &number));
+    value->name = graph->names.texts[number];
+    return MICA_OK;
 }
 
 /* `wanted` or, where that is taken, wanted_2, wanted_3, ... */
-static char *unique_name(const mica_graph *graph, const char *wanted) {
-    char *name = mica_strdup(wanted);
-    for (int n = 2; name && name_taken(graph, name); n++) {
+static mica_status unique_name_give(mica_graph *graph, mica_value *value, const char *wanted) {
+    int32_t taken = mica_ids_find(&graph->names, wanted);
+    if (taken < 0)
+        return name_give(graph, value, wanted);
+    char *name = NULL;
+    do {
         free(name);
-        name = mica_format("%s_%d", wanted, n);
-    }
-    return name;
+        name = mica_format("%s_%d", wanted, ++graph->name_suffix[taken]);
+    } while (name && mica_ids_find(&graph->names, name) >= 0);
+    mica_status status = name ? name_give(graph, value, name) : MICA_E_MEMORY;
+    free(name);
+    return status;
 }
 
 static mica_node *node_new(
@@ -144,21 +154,22 @@ static const char *node_describe(const mica_node *node, char *text, size_t size)
     return node->op->describe ? node->op->describe(node, text, size) : node->op->name;
 }
 
-/* Gives the node its label and its outputs their names, and puts all in the graph's lists. */
-static mica_status node_add(mica_graph *graph, mica_node *node) {
+/* Gives the node its label and its outputs their names (NULL: made of the label), and puts all in
+ * the graph's lists. */
+static mica_status node_add(mica_graph *graph, mica_node *node, const char *name) {
     char text[96];
     const char *kind = node_describe(node, text, sizeof text);
     node->label = graph->scope ? mica_format("%s/%s", graph->scope, kind) : mica_strdup(kind);
     if (!node->label)
         return MICA_E_MEMORY;
     for (int i = 0; i < node->n_out; i++) {
-        node->out[i]->name = unique_name(graph, node->label);
+        MICA_TRY(name ? name_give(graph, node->out[i], name)
+                      : unique_name_give(graph, node->out[i], node->label));
         mica_value **values =
             mica_grow(graph->values, graph->n_values, &graph->values_capacity, sizeof *values);
-        if (values)
-            graph->values = values;
-        if (!node->out[i]->name || !values)
+        if (!values)
             return MICA_E_MEMORY;
+        graph->values = values;
         node->out[i]->id = (uint32_t)graph->n_values;
         values[graph->n_values++] = node->out[i];
     }
@@ -184,8 +195,8 @@ static mica_status outputs_check(const mica_node *node) {
     return MICA_OK;
 }
 
-static mica_value *node_make(
-    mica_graph *graph, const mica_op *op, const void *attrs, mica_value *const *in, int n_in) {
+static mica_value *node_make(mica_graph *graph, const mica_op *op, const void *attrs,
+    mica_value *const *in, int n_in, const char *name) {
     int n_out = op->n_out ? op->n_out : 1;
     mica_node *node = node_new(op, attrs, in, n_in, n_out);
     if (!node)
@@ -205,7 +216,7 @@ static mica_value *node_make(
     mica_status status = complete ? op->infer(node) : MICA_E_MEMORY;
     if (status == MICA_OK)
         status = outputs_check(node);
-    if (status == MICA_OK && (status = node_add(graph, node)) == MICA_OK)
+    if (status == MICA_OK && (status = node_add(graph, node, name)) == MICA_OK)
         return node->out[0];
     if (complete)
         mica_fail_in(
@@ -213,7 +224,7 @@ static mica_value *node_make(
     graph->n_values = values_before;
     for (int i = 0; i < n_out; i++)
         if (node->out[i])
-            value_destroy(node->out[i]);
+            free(node->out[i]);
     mica_node_destroy(node);
     return mica_graph_failed(graph, status);
 }
@@ -229,11 +240,12 @@ mica_value *mica_node_build(const mica_op *op, const void *attrs, mica_value *co
                            op->name, in[0]->name, in[i]->name));
         graph = in[i]->node->graph;
     }
-    return graph ? node_make(graph, op, attrs, in, n_in) : NULL;
+    return graph ? node_make(graph, op, attrs, in, n_in, NULL) : NULL;
 }
 
-mica_value *mica_node_source(mica_graph *graph, const mica_op *op, const void *attrs) {
-    return node_make(graph, op, attrs, NULL, 0);
+mica_value *mica_node_source(
+    mica_graph *graph, const mica_op *op, const void *attrs, const char *name) {
+    return node_make(graph, op, attrs, NULL, 0, name);
 }
 
 mica_node *mica_node_fused(const mica_op *op, const void *attrs, mica_value *const *in, int n_in,

@@ -66,20 +66,13 @@ static mica_value *named_source(
     char *full = graph->scope ? mica_format("%s/%s", graph->scope, name) : mica_strdup(name);
     if (!full)
         return mica_graph_failed(graph, MICA_E_MEMORY);
-    for (size_t i = 0; i < graph->n_values; i++)
-        if (!strcmp(graph->values[i]->name, full)) {
-            mica_graph_failed(graph, mica_fail(MICA_E_INVALID,
-                                         "%s: the name %s is taken in this graph", op->name, full));
-            free(full);
-            return NULL;
-        }
-    mica_value *value = mica_node_source(graph, op, attrs);
-    if (!value) {
-        free(full);
-        return NULL;
-    }
-    free(value->name);
-    value->name = full;
+    mica_value *value = NULL;
+    if (mica_ids_find(&graph->names, full) < 0)
+        value = mica_node_source(graph, op, attrs, full);
+    else
+        mica_graph_failed(graph,
+            mica_fail(MICA_E_INVALID, "%s: the name %s is taken in this graph", op->name, full));
+    free(full);
     return value;
 }
 
@@ -197,7 +190,7 @@ mica_value *mica_constant(
 
 mica_value *mica_full(mica_graph *graph, mica_shape shape, float number) {
     mica_constant_attrs attrs = {shape, NULL, number};
-    return mica_node_source(graph, &mica_op_constant, &attrs);
+    return mica_node_source(graph, &mica_op_constant, &attrs, NULL);
 }
 
 mica_value *mica_step_input(mica_graph *graph) {

@@ -1,4 +1,4 @@
-#include "data/ids.h"
+#include "base/ids.h"
 
 #include "base/error.h"
 #include "base/hash.h"

@@ -1,6 +1,6 @@
-/* Texts numbered from 0 in the order in which they are first met. */
-#ifndef MICA_DATA_IDS_H
-#define MICA_DATA_IDS_H
+/* Texts numbered from 0 in the order in which they are first met: a hash table. */
+#ifndef MICA_BASE_IDS_H
+#define MICA_BASE_IDS_H
 
 #include <mica/status.h>
 #include <stddef.h>
