@@ -225,7 +225,7 @@ static mica_status parts_make(
     moments(series, first[1], moment, moment + series->channels);
     mica_status status = MICA_OK;
     for (int i = 0; i < 3 && status == MICA_OK; i++)
-        if (outs[i] && first[i + 1] > first[i])
+        if (outs[i] && (!i || first[i + 1] > first[i])) /* training cannot be empty */
             status = part_make(
                 series, i, first[i], first[i + 1], moment, moment + series->channels, &made[i]);
     free(moment);

@@ -222,7 +222,7 @@ mica_status mica_dataset_from_text(const char *path, const mica_text_options *op
     int64_t first[4];
     mica_sequence_parts(corpus.count, options->validation, options->test, first);
     for (int i = 0; i < 3 && status == MICA_OK; i++)
-        if (outs[i] && first[i + 1] > first[i])
+        if (outs[i] && (!i || first[i + 1] > first[i])) /* training cannot be empty */
             status = part_make(
                 path, names[i], &corpus, first[i], first[i + 1] - first[i], options, &made[i]);
     corpus_clear(&corpus);

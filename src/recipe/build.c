@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NODES_LIMIT = 1 << 16 }; /* of a whole network: one layer may become many */
+
 /* The graph's first error, at a place of the recipe. */
 static mica_status fail_at(
     mica_graph *graph, const char *place, const char *what, const char *name) {
@@ -106,6 +108,10 @@ static mica_status layer_build(
     for (size_t k = before; k < mica_graph_count(graph) && layer->rate > 0; k++)
         mica_parameter_rate(mica_graph_parameter(graph, k), layer->rate);
     MICA_TRY(fail_at(graph, layer->place, "layer", layer->name));
+    if (graph->n_nodes > NODES_LIMIT)
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: with layer %s the network has %zu operations: at most %d are allowed",
+            layer->place, layer->name, graph->n_nodes, NODES_LIMIT);
     return row_fill(&network->layers[network->n_layers++], recipe, layer, values[i], before, graph);
 }
 

@@ -36,7 +36,7 @@ static mica_value *prediction(mica_value *x, float threshold) {
 
 /* (batch, classes) of one probability a class, or of one alone, that of class 1. */
 static mica_value *probabilities(mica_value *p) {
-    if (units(p) > 1)
+    if (!p || units(p) > 1)
         return p;
     mica_value *one = mica_full(mica_value_graph(p), mica_value_shape(p), 1);
     return mica_concat((mica_value *[]){mica_sub(one, p), p}, 2, 1);

@@ -155,6 +155,10 @@ static const char *event_problem(const yaml_event_t *event, int depth) {
                   (event->type == YAML_MAPPING_START_EVENT && event->data.mapping_start.anchor);
     if (anchor)
         return "anchors and aliases (&, *) are not supported";
+    if (event->type == YAML_DOCUMENT_START_EVENT &&
+        event->data.document_start.tag_directives.start !=
+            event->data.document_start.tag_directives.end)
+        return "%TAG is not supported";
     return depth > DEPTH_LIMIT ? "nested too deep" : NULL;
 }
 
@@ -184,6 +188,8 @@ static mica_status events_check(const mica_yaml *yaml, const char *text, size_t 
 
 /* `empty` says what to expect where there is nothing. */
 static mica_status parse(mica_yaml *yaml, const char *text, size_t size, const char *empty) {
+    if (!strncmp(text, "%TAG", 4) || strstr(text, "\n%TAG")) /* many take quadratic time to parse */
+        return mica_fail(MICA_E_INVALID, "%s: %%TAG is not supported", yaml->path);
     MICA_TRY(events_check(yaml, text, size));
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))

@@ -203,6 +203,10 @@ START_TEST(text_refused) {
         "the validation part has 3 characters");
     options.test = 0.9;
     ck_refused(text_set("abcdefgh", &options, &set), MICA_E_INVALID, "leave something");
+    options = (mica_text_options){.sequences = 1, .length = 4, .test = 0.99};
+    ck_refused(mica_dataset_from_text(path, &options, &set, NULL, &validation), MICA_E_INVALID,
+        "the training part has 0 characters");
+    options = (mica_text_options){.sequences = 2, .length = 3};
     options.test = NAN;
     ck_refused(text_set("abcdefgh", &options, &set), MICA_E_INVALID, "fractions");
     options = (mica_text_options){.sequences = 2};
@@ -297,6 +301,9 @@ START_TEST(series_refused) {
         "t.txt:2: wanted 2 columns as in the lines before, came 1");
     ck_refused(series_set("1\n2\n", &options, &set), MICA_E_INVALID,
         "the training part has 2 steps, too few for a window of 2 and 1 to forecast");
+    options.test = 0.99;
+    ck_refused(
+        series_set("1\n2\n3\n", &options, &set), MICA_E_INVALID, "the training part has 0 steps");
     ck_refused(mica_dataset_from_series(text_path("1\n\0002\n", 5), &options, &set, NULL, NULL),
         MICA_E_FORMAT, "t.txt:2: a zero byte");
     options.columns = columns;

@@ -177,6 +177,21 @@ START_TEST(frozen) {
 }
 END_TEST
 
+/* Each of these layers becomes some thousand operations. */
+START_TEST(too_many_operations) {
+    char text[16384] = "input: [1, 2]\nlayers:\n";
+    for (int i = 0; i < 60; i++)
+        strcat(text, "  - {type: lstm, units: 1, layers: 64, bidirectional: true}\n");
+    strcat(text, "  - {type: flatten}\n  - {type: dense, units: 3}\nloss: softmax_cross_entropy\n");
+    mica_recipe *recipe = load(text);
+    mica_network *network = NULL;
+    ck_assert_int_eq(mica_recipe_build(recipe, 2, &network), MICA_E_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(mica_last_error(), "operations: at most 65536 are allowed"));
+    ck_assert_ptr_null(network);
+    mica_recipe_destroy(&recipe);
+}
+END_TEST
+
 START_TEST(warns) {
     mica_recipe *recipe = load(
         "input: [4, 4, 1]\nlayers:\n"
@@ -281,6 +296,7 @@ int main(void) {
     tcase_add_loop_test(build, id_shape, 0, ID_LAYERS);
     tcase_add_test(build, complete);
     tcase_add_test(build, frozen);
+    tcase_add_test(build, too_many_operations);
     tcase_add_test(build, warns);
     tcase_add_test(build, autoencoder);
     tcase_add_test(build, narrowest);

@@ -53,6 +53,8 @@ static const refusal refusals[] = {
     {"? [a]\n: 1\n", "r.yaml:1:3: expected a key, got a list"},
     {"input: &a [4]\nlayers: *a\n", "r.yaml:1:8: anchors and aliases (&, *) are not supported"},
     {"input: [4]\nlayers: *a\n", "r.yaml:2:9: anchors and aliases (&, *) are not supported"},
+    {"%TAG ! tag:a,2026:\n---\n" HEAD DENSE LOSS, "r.yaml: %TAG is not supported"},
+    {"\n%TAG ! tag:a,2026:\n---\n" HEAD DENSE LOSS, "r.yaml: %TAG is not supported"},
     {HEAD DENSE LOSS "---\nb: 1\n", "r.yaml:5:1: a second document begins here; expected one"},
     {"name: \"a\\0b\"\n" HEAD DENSE LOSS,
         "r.yaml:1:7: name: expected text, got text with a zero byte"},
