@@ -9,6 +9,7 @@
 
 #define OPSET_LEAST 6 /* of operators whose row says nothing else */
 #define OPSET_MOST  25
+#define SCOPE_MOST  256 /* bytes of the name that all of a node's parts bear */
 
 static const mica_onnx_operator *operator_find(const mica_onnx_pb_node *node) {
     static const mica_onnx_operator *const tables[] = {mica_onnx_image_operators,
@@ -35,7 +36,9 @@ static const char *label_of(const mica_onnx_node *node) {
 }
 
 void mica_onnx_scope_set(const mica_onnx_call *call) {
-    mica_graph_set_scope(call->graph, label_of(call->node));
+    char scope[SCOPE_MOST];
+    snprintf(scope, sizeof scope, "%s", label_of(call->node));
+    mica_graph_set_scope(call->graph, scope);
 }
 
 /* ---- inputs ---- */
@@ -152,11 +155,7 @@ static mica_status input_make(mica_onnx_build_state *build, size_t index) {
 }
 
 static void stored_make(const mica_onnx_tensor *tensor, mica_onnx_value *value) {
-    value->state = MICA_ONNX_KNOWN;
-    value->tensor = tensor;
-    value->type = tensor->type;
-    value->rank = tensor->rank;
-    memcpy(value->dim, tensor->dim, sizeof value->dim);
+    mica_onnx_store(tensor, value);
     value->weight = tensor->type == MICA_ONNX_FLOAT && tensor->rank > 0;
 }
 
@@ -376,7 +375,8 @@ mica_status mica_onnx_build(
         .options = options ? *options : (mica_onnx_options){0},
         .network = network,
         .values = mica_alloc(file->n_symbols, sizeof *build.values),
-        .scratch_left = MICA_ONNX_SCRATCH};
+        .scratch_left = MICA_ONNX_SCRATCH,
+        .work_left = MICA_ONNX_WORK};
     network->file = file;
     network->n_outputs = file->n_outputs;
     network->inputs = mica_alloc(file->n_inputs, sizeof *network->inputs);

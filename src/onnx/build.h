@@ -52,6 +52,8 @@ typedef struct mica_onnx_value {
     mica_value *plain, *last;
     mica_value *source;                /* KNOWN: the parameter or constant that it became, */
     mica_onnx_arrangement arrangement; /* arranged so */
+    struct mica_onnx_value *root; /* KNOWN: whose numbers these are under another shape, or NULL */
+    struct mica_onnx_value *user; /* of a root: the first of them that became a source */
 } mica_onnx_value;
 
 typedef struct mica_onnx_build_state mica_onnx_build_state;
@@ -129,6 +131,8 @@ mica_value *mica_onnx_shaped(mica_value *value, int rank, const int64_t *dim);
 mica_status mica_onnx_give(mica_onnx_call *call, int index, mica_value *plain);
 mica_status mica_onnx_give_last(mica_onnx_call *call, int index, mica_value *last);
 mica_status mica_onnx_give_either(mica_onnx_call *call, int index, mica_value *value, bool last);
+/* A checked tensor, which lives as long as the build. */
+mica_status mica_onnx_give_tensor(mica_onnx_call *call, int index, const mica_onnx_tensor *tensor);
 /* The same value under another shape of as many elements, known or live. */
 mica_status mica_onnx_give_shaped(
     mica_onnx_call *call, int index, mica_onnx_value *value, int rank, const int64_t *dim);
@@ -151,6 +155,14 @@ mica_value *mica_onnx_constant(
 /* Makes result `index` known, with room for its numbers, which are 0. */
 mica_onnx_value *mica_onnx_give_known(
     mica_onnx_call *call, int index, int type, int rank, const int64_t *dim);
+
+/* Counts numbers that are read or made on the host, before that is done; false (refused): too many
+ * in all. */
+bool mica_onnx_work(mica_onnx_call *call, int64_t count);
+#define MICA_ONNX_NODE_WORK 256 /* for one of any number of graph nodes that a node becomes */
+
+/* A number towards 0; INT64_MIN where that is no int64. */
+int64_t mica_onnx_truncated(double real);
 
 /* Zeroed memory that lives until the build ends; NULL sets the status. */
 void *mica_onnx_scratch(mica_onnx_call *call, size_t count, size_t size);

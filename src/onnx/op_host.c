@@ -75,6 +75,8 @@ static mica_status apply(mica_onnx_call *call, const function *f, const mica_onn
     stretched_steps(a, out->rank, steps[0]);
     if (b)
         stretched_steps(b, out->rank, steps[1]);
+    if (!mica_onnx_work(call, mica_onnx_value_count(out)))
+        return call->status;
     bool whole = a->whole && (!b || b->whole);
     if (whole ? !f->whole : !f->real && !f->test)
         return mica_onnx_refuse(
@@ -99,7 +101,7 @@ static mica_status apply(mica_onnx_call *call, const function *f, const mica_onn
         else if (whole || f->test)
             out->whole[n] = out->type == MICA_ONNX_INT32 ? (int32_t)y : y;
         else
-            out->whole[n] = fabs(real) < 0x1p62 ? (int64_t)real : 0;
+            out->whole[n] = mica_onnx_truncated(real);
     }
     return MICA_OK;
 }

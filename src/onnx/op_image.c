@@ -156,6 +156,11 @@ static void transpose_resolve(
     spread(spatial, numbers, numbers[0] ? 1 : 0, wanted);
     bool same = !strncmp(w->auto_pad, "SAME_", 5);
     for (int i = 0; i < 2; i++) {
+        if (extra[i] < 0 || extra[i] > INT32_MAX || wanted[i] < 0 || wanted[i] > INT32_MAX) {
+            mica_onnx_refuse(call, "output_padding of %lld or output_shape of %lld",
+                (long long)extra[i], (long long)wanted[i]);
+            return;
+        }
         int64_t full = (image[i] - 1) * w->stride[i] + reach_of(w, i);
         if (same && !wanted[i])
             wanted[i] = image[i] * w->stride[i];
@@ -203,6 +208,8 @@ static mica_status pool(
     window w;
     mica_onnx_ints_exact(call, "kernel_shape", spatial, 0, kernel);
     window_read(call, spatial, kernel, &w);
+    if (call->status != MICA_OK)
+        return call->status;
     spread(spatial, x->dim + 2, 1, image);
     pad_resolve(call, image, &w);
     mica_pool_options options = {.ksize = {1, w.size[0], w.size[1], 1},

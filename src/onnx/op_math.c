@@ -60,7 +60,7 @@ static int lead_of(mica_onnx_call *call, int rank) {
     if (!mica_onnx_has(call, "axis"))
         return lead;
     int64_t axis = mica_onnx_int(call, "axis", 0);
-    if (!broadcast || axis < 0 || axis + b->rank > rank) {
+    if (!broadcast || axis < 0 || axis > lead) {
         mica_onnx_refuse(call, "its axis does not fit the operands");
         return lead;
     }
@@ -94,6 +94,8 @@ static mica_value *all_inputs(mica_onnx_call *call, bool *last) {
             mica_onnx_refuse(call, "input %d is missing", i + 1);
             return NULL;
         }
+        if (!mica_onnx_work(call, MICA_ONNX_NODE_WORK))
+            return NULL;
         sum = call->op->binary(sum, aligned_operand(call, i, rank, *last));
     }
     return sum;

@@ -148,7 +148,7 @@ static mica_status instance_norm(mica_onnx_call *call) {
 static mica_status mean_variance(mica_onnx_call *call) {
     mica_onnx_value *x = mica_onnx_in(call, 0);
     uint32_t set = mica_onnx_axes(call, "axes", -1, x->rank, 1 | 4 | 8);
-    int axes[MICA_MAX_RANK], count = 0;
+    int axes[MICA_ONNX_MAX_RANK], count = 0;
     bool last;
     if (!mica_onnx_floating(call, x) || call->status != MICA_OK)
         return call->status;

@@ -74,7 +74,7 @@ static mica_status gather_nd(mica_onnx_call *call) {
     mica_onnx_steps(x->rank, x->dim, step);
     const int64_t run = step[inner - 1], places = mica_onnx_value_count(indices) / depth;
     const int64_t batches = mica_onnx_count((int)batch, x->dim);
-    for (int64_t p = 0; p < places; p++) {
+    for (int64_t p = 0; p < places && call->status == MICA_OK; p++) {
         int64_t from = p / (places / batches) * (mica_onnx_value_count(x) / batches);
         for (int64_t i = 0; i < depth; i++)
             from +=
@@ -89,7 +89,7 @@ static mica_status gather_nd(mica_onnx_call *call) {
 static mica_status cumulative_sum(mica_onnx_call *call) {
     mica_onnx_value *x = mica_onnx_in(call, 0);
     double number = mica_onnx_number(call, mica_onnx_in(call, 1), 0);
-    int axis = mica_onnx_axis(call, (int64_t)number, x->rank);
+    int axis = mica_onnx_axis(call, mica_onnx_truncated(number), x->rank);
     bool exclusive = mica_onnx_int(call, "exclusive", 0) != 0;
     bool reverse = mica_onnx_int(call, "reverse", 0) != 0;
     if (call->status != MICA_OK || mica_onnx_know(call, x) != MICA_OK)

@@ -216,13 +216,7 @@ static mica_status give_tensor(mica_onnx_call *call, const mica_onnx_pb_tensor *
     if (!tensor)
         return call->status;
     MICA_TRY(mica_onnx_tensor_check(-1, proto, tensor));
-    mica_onnx_value stored = {.name = "value",
-        .state = MICA_ONNX_KNOWN,
-        .type = tensor->type,
-        .rank = tensor->rank,
-        .tensor = tensor};
-    memcpy(stored.dim, tensor->dim, sizeof stored.dim);
-    return mica_onnx_give_shaped(call, 0, &stored, stored.rank, stored.dim);
+    return mica_onnx_give_tensor(call, 0, tensor);
 }
 
 static mica_status constant(mica_onnx_call *call) {
@@ -232,7 +226,7 @@ static mica_status constant(mica_onnx_call *call) {
     int64_t n_floats, n_ints;
     const float *floats = mica_onnx_floats(call, "value_floats", &n_floats);
     const int64_t *ints = mica_onnx_ints(call, "value_ints", &n_ints);
-    bool real = floats || mica_onnx_has(call, "value_float");
+    bool real = floats || (!ints && mica_onnx_has(call, "value_float"));
     int rank = floats || ints;
     mica_onnx_value *out = mica_onnx_give_known(
         call, 0, real ? MICA_ONNX_FLOAT : MICA_ONNX_INT64, rank, floats ? &n_floats : &n_ints);
@@ -291,7 +285,7 @@ static mica_status range(mica_onnx_call *call) {
         if (out->real)
             out->real[i] = start + (double)i * delta;
         else
-            out->whole[i] = (int64_t)(start + (double)i * delta);
+            out->whole[i] = mica_onnx_truncated(start + (double)i * delta);
     return call->status;
 }
 
@@ -322,7 +316,7 @@ static mica_status cast_to(mica_onnx_call *call, int64_t type) {
         else if (x->whole)
             out->whole[i] = type == MICA_ONNX_INT32 ? (int32_t)x->whole[i] : x->whole[i];
         else
-            out->whole[i] = fabs(real) < 0x1p62 ? (int64_t)real : 0;
+            out->whole[i] = mica_onnx_truncated(real);
     }
     return call->status;
 }

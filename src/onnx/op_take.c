@@ -26,6 +26,8 @@ mica_value *mica_onnx_take(
     for (int64_t i = 0, run; i < count; i += run) {
         for (run = 1; i + run < count && places[i + run] == places[i] + run; run++)
             ;
+        if (!mica_onnx_work(call, MICA_ONNX_NODE_WORK))
+            return NULL;
         if (n_runs == RUNS_MOST) {
             mica_onnx_refuse(call, "it takes more than %d separate pieces", RUNS_MOST);
             return NULL;
@@ -75,14 +77,14 @@ static mica_status gather_live(
     mica_onnx_call *call, mica_onnx_value *x, mica_onnx_value *indices, int axis) {
     if (!mica_onnx_floating(call, x))
         return call->status;
+    if (x->rank - 1 + indices->rank > MICA_MAX_RANK)
+        return mica_onnx_refuse(call, "its result would have too many dimensions");
     int order[MICA_ONNX_MAX_RANK], back[MICA_ONNX_MAX_RANK];
     mica_value *table = mica_onnx_plain(call, x), *ids = mica_onnx_plain(call, indices);
     for (int i = 0; i < x->rank; i++)
         order[i] = i == 0 ? axis : i <= axis ? i - 1 : i;
     for (int i = 0; i < x->rank - 1 + indices->rank; i++)
         back[i] = i < axis ? indices->rank + i : i < axis + indices->rank ? i - axis : i;
-    if (x->rank - 1 + indices->rank > MICA_MAX_RANK)
-        return mica_onnx_refuse(call, "its result would have too many dimensions");
     mica_value *rows = table && ids ? mica_gather(mica_onnx_transposed(table, order), ids) : NULL;
     return mica_onnx_give(call, 0, rows ? mica_onnx_transposed(rows, back) : NULL);
 }
@@ -251,6 +253,8 @@ static mica_status split(mica_onnx_call *call) {
             if (mica_onnx_wanted(call, i))
                 MICA_TRY(mica_onnx_fold_strided(call, i, x, x->rank, dim, at * step[axis], step));
         } else {
+            if (!mica_onnx_work(call, MICA_ONNX_NODE_WORK))
+                return call->status;
             MICA_TRY(mica_onnx_give_either(call, i,
                 value ? slice_of(value, mica_onnx_place(x->rank, axis, last), at, part) : NULL,
                 last));
@@ -323,9 +327,13 @@ static mica_status fold_concat(mica_onnx_call *call) {
 
 /* ---- OneHot ---- */
 
+static int64_t depth_of(mica_onnx_call *call) {
+    return mica_onnx_truncated(mica_onnx_number(call, mica_onnx_in(call, 1), 0));
+}
+
 static mica_status fold_one_hot(mica_onnx_call *call) {
     mica_onnx_value *indices = mica_onnx_in(call, 0), *values = mica_onnx_in(call, 2);
-    int64_t depth = (int64_t)mica_onnx_number(call, mica_onnx_in(call, 1), 0);
+    int64_t depth = depth_of(call);
     int rank = indices->rank + 1;
     if (mica_onnx_know(call, indices) != MICA_OK || mica_onnx_know(call, values) != MICA_OK)
         return call->status;
@@ -354,7 +362,7 @@ static mica_status fold_one_hot(mica_onnx_call *call) {
 /* Of classes that the network computes or takes, from 0 on: zeros and a one. */
 static mica_status one_hot(mica_onnx_call *call) {
     mica_onnx_value *indices = mica_onnx_in(call, 0), *values = mica_onnx_in(call, 2);
-    int64_t depth = (int64_t)mica_onnx_number(call, mica_onnx_in(call, 1), 0);
+    int64_t depth = depth_of(call);
     int64_t axis = mica_onnx_int(call, "axis", -1);
     mica_value *ids = mica_onnx_plain(call, indices);
     if (call->status != MICA_OK || mica_onnx_know(call, values) != MICA_OK)

@@ -6,6 +6,7 @@
 
 #define MICA_ONNX_KNOWN_MOST 65536       /* elements of a value that is worked out on the host */
 #define MICA_ONNX_SCRATCH    (32u << 20) /* bytes of numbers on the host, in all */
+#define MICA_ONNX_WORK       (1 << 21)   /* numbers read or made on the host, in all */
 
 /* A parameter and the stored tensor that it starts from. */
 typedef struct mica_onnx_weight {
@@ -33,7 +34,11 @@ struct mica_onnx_build_state {
     mica_onnx_value *values; /* by symbol */
     mica_onnx_network *network;
     size_t scratch_left;
+    int64_t work_left;
 };
+
+/* Makes a value known by a tensor. */
+void mica_onnx_store(const mica_onnx_tensor *tensor, mica_onnx_value *value);
 
 /* Names what is made from now on after the call's node. */
 void mica_onnx_scope_set(const mica_onnx_call *call);

@@ -66,14 +66,16 @@ bool mica_onnx_type_whole(int type) {
 
 int64_t mica_onnx_count(int rank, const int64_t *dim) {
     int64_t count = 1;
+    bool empty = false;
     for (int i = 0; i < rank; i++) {
         if (dim[i] < 0 || dim[i] > INT32_MAX)
             return -1;
-        count *= dim[i];
+        empty = empty || dim[i] == 0;
+        count *= dim[i] ? dim[i] : 1;
         if (count > INT32_MAX)
             return -1;
     }
-    return count;
+    return empty ? 0 : count;
 }
 
 /* ---- data outside the model ---- */

@@ -25,7 +25,8 @@ bool mica_onnx_type_real(int type);        /* has a point: numbers are double */
 bool mica_onnx_type_whole(int type);       /* integers and bool: numbers are int64_t */
 bool mica_onnx_type_stored(int type, mica_stored_type *stored); /* false: strings and the like */
 
-/* The product of sizes from 0 on; -1 where one is negative or the product is 2^31 or more. */
+/* The product of sizes from 0 on; -1 where one is negative or the product of those above 0, which
+ * bounds all steps between elements, is 2^31 or more. */
 int64_t mica_onnx_count(int rank, const int64_t *dim);
 
 /* A tensor whose data were found to be as many as its type and shape say. */

@@ -232,14 +232,20 @@ static mica_value *source_undo(mica_onnx_call *call, const mica_onnx_value *valu
 
 mica_value *mica_onnx_arranged_as(
     mica_onnx_call *call, mica_onnx_value *value, const mica_onnx_arrangement *wanted) {
+    mica_onnx_value *from = value;
     if (value->state == MICA_ONNX_KNOWN && !value->source) {
-        value->source = source_make(call, value, wanted);
-        value->arrangement = *wanted;
-        return value->source;
+        mica_onnx_value *root = value->root ? value->root : value;
+        if (!root->user) {
+            value->source = source_make(call, value, wanted);
+            value->arrangement = *wanted;
+            root->user = value->source ? value : NULL;
+            return value->source;
+        }
+        from = root->user;
     }
     if (value->source && same_arrangement(&value->arrangement, wanted))
         return value->source;
-    mica_value *made = mica_onnx_shaped(mica_onnx_plain(call, value), wanted->rank, wanted->dim);
+    mica_value *made = mica_onnx_shaped(mica_onnx_plain(call, from), wanted->rank, wanted->dim);
     if (made && wanted->places)
         made = mica_onnx_take(call, made, wanted->axis, wanted->places, wanted->dim[wanted->axis]);
     return made ? mica_onnx_transposed(made, wanted->order) : NULL;
@@ -282,9 +288,10 @@ mica_value *mica_onnx_last(mica_onnx_call *call, mica_onnx_value *value) {
         return value ? value->last : NULL;
     mica_value *plain = mica_onnx_plain(call, value);
     int order[MICA_MAX_RANK];
+    if (!plain || value->rank < 3) /* stored tensors may have more dimensions than the graph's */
+        return value->last = plain;
     mica_onnx_order(value->rank, true, order);
-    value->last = value->rank < 3 ? plain : mica_onnx_transposed(plain, order);
-    return value->last;
+    return value->last = mica_onnx_transposed(plain, order);
 }
 
 mica_value *mica_onnx_either(mica_onnx_call *call, mica_onnx_value *value, bool *last) {
@@ -322,6 +329,21 @@ mica_status mica_onnx_give_last(mica_onnx_call *call, int index, mica_value *las
     return mica_onnx_give_either(call, index, last, true);
 }
 
+void mica_onnx_store(const mica_onnx_tensor *tensor, mica_onnx_value *value) {
+    value->state = MICA_ONNX_KNOWN;
+    value->tensor = tensor;
+    value->type = tensor->type;
+    value->rank = tensor->rank;
+    memcpy(value->dim, tensor->dim, sizeof value->dim);
+}
+
+mica_status mica_onnx_give_tensor(mica_onnx_call *call, int index, const mica_onnx_tensor *tensor) {
+    mica_onnx_value *value = out_of(call, index);
+    if (call->status == MICA_OK && value)
+        mica_onnx_store(tensor, value);
+    return call->status;
+}
+
 mica_status mica_onnx_give_shaped(
     mica_onnx_call *call, int index, mica_onnx_value *value, int rank, const int64_t *dim) {
     if (call->status != MICA_OK)
@@ -352,6 +374,7 @@ mica_status mica_onnx_give_shaped(
     out->real = value->real;
     out->whole = value->whole;
     out->tensor = value->tensor;
+    out->root = value->root ? value->root : value;
     return MICA_OK;
 }
 
@@ -367,6 +390,8 @@ mica_onnx_value *mica_onnx_give_known(
             mica_onnx_type_name(type));
         return NULL;
     }
+    if (!mica_onnx_work(call, count))
+        return NULL;
     void *numbers = mica_onnx_scratch(call, (size_t)count, sizeof(int64_t));
     if (!numbers)
         return NULL;
@@ -382,6 +407,20 @@ mica_onnx_value *mica_onnx_give_known(
 
 /* ---- known numbers ---- */
 
+bool mica_onnx_work(mica_onnx_call *call, int64_t count) {
+    int64_t *left = &call->build->work_left;
+    if (count > *left) {
+        mica_onnx_refuse(call, "too many numbers would be worked out while building");
+        return false;
+    }
+    *left -= count;
+    return true;
+}
+
+int64_t mica_onnx_truncated(double real) {
+    return real >= -0x1p63 && real < 0x1p63 ? (int64_t)real : INT64_MIN;
+}
+
 mica_status mica_onnx_know(mica_onnx_call *call, mica_onnx_value *value) {
     if (!value)
         return mica_onnx_refuse(
@@ -390,9 +429,9 @@ mica_status mica_onnx_know(mica_onnx_call *call, mica_onnx_value *value) {
         return mica_onnx_refuse(call,
             "\"%.100s\" must be known when the network is built, but is computed by it or an input",
             value->name);
-    if (value->real || value->whole || call->status != MICA_OK)
-        return call->status;
     int64_t count = mica_onnx_value_count(value);
+    if (call->status != MICA_OK || !mica_onnx_work(call, count) || value->real || value->whole)
+        return call->status;
     if (count > MICA_ONNX_KNOWN_MOST || !value->tensor)
         return mica_onnx_refuse(
             call, "\"%.100s\" is too large to be worked with while building", value->name);

@@ -1,7 +1,8 @@
-/* libFuzzer targets, one for each parser of files that somebody else may have written: TARGET names
- * the function. A parser gets the bytes as a file and, where it took them, its result is read
- * whole. Bad input must be an error, never a crash, a leak, undefined behaviour, or minutes of
- * work. */
+/* Fuzz targets, one for each parser of files that somebody else may have written. For libFuzzer,
+ * TARGET names the function. A parser gets the bytes as a file and, where it took them, its result
+ * is read whole. Bad input must be an error, never a crash, a leak, undefined behaviour, or minutes
+ * of work. */
+#include "tests/fuzz/targets.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/dataset.h"
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- files ---- */
 
@@ -72,7 +71,6 @@ static void sets_use(mica_dataset *train, mica_dataset *test) {
 
 #define MOST (1 << 20) /* elements of a tensor that are worth reading here */
 
-void fuzz_onnx(const uint8_t *data, size_t size);
 void fuzz_onnx(const uint8_t *data, size_t size) {
     mica_onnx *file;
     if (mica_onnx_open(file_of("model.onnx", data, size), &file) != MICA_OK)
@@ -96,7 +94,6 @@ void fuzz_onnx(const uint8_t *data, size_t size) {
     mica_onnx_close(&file);
 }
 
-void fuzz_safetensors(const uint8_t *data, size_t size);
 void fuzz_safetensors(const uint8_t *data, size_t size) {
     mica_safetensors *file;
     if (mica_safetensors_open(file_of("a.safetensors", data, size), &file) != MICA_OK)
@@ -111,7 +108,6 @@ void fuzz_safetensors(const uint8_t *data, size_t size) {
     mica_safetensors_close(&file);
 }
 
-void fuzz_npz(const uint8_t *data, size_t size);
 void fuzz_npz(const uint8_t *data, size_t size) {
     static const char *const names[] = {"a.npz", "a.npy"};
     for (int i = 0; i < 2; i++) {
@@ -123,7 +119,6 @@ void fuzz_npz(const uint8_t *data, size_t size) {
     }
 }
 
-void fuzz_recipe(const uint8_t *data, size_t size);
 void fuzz_recipe(const uint8_t *data, size_t size) {
     mica_recipe *recipe = NULL;
     mica_network *network = NULL;
@@ -135,7 +130,6 @@ void fuzz_recipe(const uint8_t *data, size_t size) {
     mica_recipe_destroy(&recipe);
 }
 
-void fuzz_image(const uint8_t *data, size_t size);
 void fuzz_image(const uint8_t *data, size_t size) {
     mica_image image = {0};
     (void)mica_image_decode("picture", data, size, 0, 0, &image);
@@ -143,7 +137,6 @@ void fuzz_image(const uint8_t *data, size_t size) {
 }
 
 /* The first two bytes say how many of the others are the images, the rest are the labels. */
-void fuzz_idx(const uint8_t *data, size_t size);
 void fuzz_idx(const uint8_t *data, size_t size) {
     mica_dataset *set;
     if (size < 2)
@@ -156,7 +149,6 @@ void fuzz_idx(const uint8_t *data, size_t size) {
         dataset_use(set);
 }
 
-void fuzz_csv(const uint8_t *data, size_t size);
 void fuzz_csv(const uint8_t *data, size_t size) {
     mica_dataset *set;
     if (mica_dataset_from_csv(file_of("a.csv", data, size), NULL, &set) == MICA_OK)
@@ -164,7 +156,6 @@ void fuzz_csv(const uint8_t *data, size_t size) {
 }
 
 /* As an archive, and as one of the files in it. */
-void fuzz_cifar10(const uint8_t *data, size_t size);
 void fuzz_cifar10(const uint8_t *data, size_t size) {
     mica_dataset *set;
     const char *path = file_of("cifar-10-binary.tar.gz", data, size);
@@ -175,7 +166,6 @@ void fuzz_cifar10(const uint8_t *data, size_t size) {
         dataset_use(set);
 }
 
-void fuzz_ratings(const uint8_t *data, size_t size);
 void fuzz_ratings(const uint8_t *data, size_t size) {
     mica_ratings *ratings;
     const char *path = file_of("ratings", data, size);
@@ -184,7 +174,6 @@ void fuzz_ratings(const uint8_t *data, size_t size) {
         mica_ratings_destroy(&ratings);
 }
 
-void fuzz_text(const uint8_t *data, size_t size);
 void fuzz_text(const uint8_t *data, size_t size) {
     mica_dataset *train = NULL, *test = NULL;
     const mica_text_options options = {.sequences = 2, .length = 4, .test = 0.2};
@@ -193,7 +182,6 @@ void fuzz_text(const uint8_t *data, size_t size) {
         sets_use(train, test);
 }
 
-void fuzz_series(const uint8_t *data, size_t size);
 void fuzz_series(const uint8_t *data, size_t size) {
     mica_dataset *train = NULL, *test = NULL;
     const mica_series_options options = {.window = 3, .test = 0.2};
@@ -202,7 +190,10 @@ void fuzz_series(const uint8_t *data, size_t size) {
         sets_use(train, test);
 }
 
+#ifdef TARGET
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     TARGET(data, size);
     return 0;
 }
+#endif

@@ -369,6 +369,37 @@ SPOIL(many_known_numbers) {
     }
     node_add(m, "Identity", "n9", "y");
 }
+SPOIL(many_reductions) {
+    only(m, "ConstantOfShape", 1, (int64_t[]){65536});
+    m->graph->n_node = 0;
+    node_add(m, "ConstantOfShape", "numbers", "zeros");
+    char name[32];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        node_add(m, "ReduceMax", "zeros", name);
+    }
+    node_add(m, "Identity", "n9", "y");
+}
+SPOIL(many_operands) {
+    only(m, "ConstantOfShape", 1, (int64_t[]){65536});
+    m->graph->n_node = 0;
+    node_add(m, "ConstantOfShape", "numbers", "zeros");
+    mica_onnx_pb_node *sum = node_add(m, "Sum", "zeros", "y");
+    for (int i = 0; i < 3000; i++)
+        ADD(sum, input, copy_of("zeros"));
+}
+SPOIL(many_pieces) {
+    char name[32];
+    int64_t places[100];
+    for (int i = 0; i < 100; i++)
+        places[i] = i % 2;
+    ADD(m->graph, initializer, integers_of("places", 100, places));
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        node_add(m, "Gather", "x places", name);
+        attribute_add(NODE(m->graph->n_node - 1), "axis", 2)->i = 2;
+    }
+}
 SPOIL(many_nodes) {
     char name[32];
     for (int i = 0; i < 40000; i++) {
@@ -476,6 +507,9 @@ static const wrong_model wrong_models[] = {
     {shape_of_huge, MICA_E_UNSUPPORTED, "too large"},
     {shape_of_negative, MICA_E_UNSUPPORTED, "no possible shape"},
     {many_known_numbers, MICA_E_UNSUPPORTED, "too many numbers"},
+    {many_reductions, MICA_E_UNSUPPORTED, "too many numbers"},
+    {many_operands, MICA_E_UNSUPPORTED, "too many numbers"},
+    {many_pieces, MICA_E_UNSUPPORTED, "too many numbers"},
     {many_nodes, MICA_E_FORMAT, "nodes"},
     {axis_far, MICA_E_UNSUPPORTED, "axis"},
     {stride_of_nothing, MICA_E_UNSUPPORTED, "stride"},
@@ -611,6 +645,36 @@ START_TEST(many_small_messages) {
 }
 END_TEST
 
+/* Nothing is wrong with these. */
+START_TEST(equal_names) {
+    pb_model *model = sample();
+    char name[32];
+    for (int i = 0; i < 2500; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        node_add(model, "Relu", "x", name)->name = copy_of("relu");
+    }
+    ck_ok(try_file(model_write(model)));
+}
+END_TEST
+
+START_TEST(shared_constant) {
+    enum { COUNT = 100000 };
+    pb_model *model = sample();
+    mica_onnx_pb_node *constant = node_add(model, "Constant", "", "c");
+    attribute_add(constant, "value", 4)->t = tensor_of("", MICA_ONNX_FLOAT, 1, (int64_t[]){COUNT});
+    ADD(model->graph, input, info_of("z", MICA_ONNX_FLOAT, 1, (int64_t[]){COUNT}));
+    char name[32], inputs[64];
+    for (int i = 0; i < 400; i++) {
+        snprintf(name, sizeof name, "same%d", i);
+        node_add(model, "Identity", "c", name);
+        snprintf(inputs, sizeof inputs, "z %s", name);
+        snprintf(name, sizeof name, "sum%d", i);
+        node_add(model, "Add", inputs, name);
+    }
+    ck_ok(try_file(model_write(model)));
+}
+END_TEST
+
 START_TEST(not_models) {
     ck_refused(try_file(temp_path("nowhere.onnx")), MICA_E_NOT_FOUND, "nowhere.onnx");
     ck_refused(try_file(temp_path("")), MICA_E_INVALID, "not a file");
@@ -634,6 +698,8 @@ int main(void) {
     tcase_add_test(tests, data_beside_in_numbers);
     tcase_add_test(tests, deep_recursion);
     tcase_add_test(tests, many_small_messages);
+    tcase_add_test(tests, equal_names);
+    tcase_add_test(tests, shared_constant);
     tcase_add_test(tests, not_models);
     suite_add_tcase(suite, tests);
     return temp_run(suite);
