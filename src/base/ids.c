@@ -6,10 +6,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
 
 /* The slot that holds the text, or the free one where it would stand. */
 static size_t slot_of(const mica_ids *ids, const char *text) {
-    size_t slot = (size_t)mica_hash_text(MICA_HASH_START, text) & (ids->n_slots - 1);
+    uint64_t hash = mica_hash_text(MICA_HASH_START ^ ids->seed, text);
+    size_t slot = (size_t)(hash ^ hash >> 32) & (ids->n_slots - 1);
     while (ids->slots[slot] && strcmp(ids->texts[ids->slots[slot] - 1], text))
         slot = (slot + 1) & (ids->n_slots - 1);
     return slot;
@@ -18,6 +21,8 @@ static size_t slot_of(const mica_ids *ids, const char *text) {
 static mica_status slots_double(mica_ids *ids) {
     mica_ids wider = *ids;
     wider.n_slots = ids->n_slots ? ids->n_slots * 2 : 64;
+    if (!ids->n_slots)
+        (void)getrandom(&wider.seed, sizeof wider.seed, GRND_NONBLOCK); /* else it stays 0 */
     wider.slots = mica_alloc(wider.n_slots, sizeof *wider.slots);
     if (!wider.slots)
         return MICA_E_MEMORY;

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <turbojpeg.h>
 
+#define WORK_LIMIT ((int64_t)1 << 31) /* pixels times scans, each of which visits all pixels */
+
 /* The fewest eighths of the size at which the picture still has twice the wanted one. Only powers
  * of two are fast. */
 static int eighths(int size_y, int size_x, int64_t min_height, int64_t min_width) {
@@ -32,6 +34,14 @@ static void inks_to_colours(uint8_t *pixels, size_t count) {
             pixels[3 * i + c] = (uint8_t)((pixels[4 * i + c] * pixels[4 * i + 3] + 127) / 255);
 }
 
+/* The scans that the data hold, or a few more: coded data have no such bytes, thumbnails may. */
+static int64_t scans_count(const uint8_t *data, size_t size) {
+    int64_t count = 0;
+    for (size_t i = 0; i + 1 < size; i++)
+        count += data[i] == 0xff && data[i + 1] == 0xda;
+    return count;
+}
+
 static mica_status decode(tjhandle decoder, const char *name, const uint8_t *data, size_t size,
     int64_t min_height, int64_t min_width, mica_image *image) {
     int width = 0, height = 0, sampling, space = TJCS_RGB;
@@ -42,6 +52,8 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
     if (width < 1 || height < 1)
         return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
     MICA_TRY(mica_image_check_size(name, height, width));
+    if (scans_count(data, size) > WORK_LIMIT / ((int64_t)width * height))
+        return mica_fail(MICA_E_FORMAT, "%s: a JPEG of too many scans for its size", name);
     tjscalingfactor scale = {eighths(height, width, min_height, min_width), 8};
     width = TJSCALED(width, scale);
     height = TJSCALED(height, scale);

@@ -43,7 +43,7 @@ mica_status mica_cache_load(const char *key, void **data, size_t *size) {
     if (status != MICA_OK)
         return MICA_E_NOT_FOUND;
     size_t body = file_size < sizeof(header) ? 0 : file_size - sizeof(header);
-    header wanted = header_of(key, file + sizeof(header), body);
+    header wanted = header_of(key, file + (file_size - body), body);
     if (!body || memcmp(file, &wanted, sizeof wanted)) {
         free(file);
         return mica_fail(MICA_E_NOT_FOUND, "the cached kernel is damaged or of another key");

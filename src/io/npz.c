@@ -51,7 +51,7 @@ static size_t texts_width(const mica_array *array, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         size_t length = 0;
         for (const char *c = array->texts[i]; *c; length++) {
-            int n = mica_utf8_read(c, strlen(c), &point, &why);
+            int n = mica_utf8_read(c, strnlen(c, 4), &point, &why);
             if (!n)
                 return 0;
             c += n;
@@ -68,7 +68,7 @@ static void texts_add(mica_text *text, const mica_array *array, int64_t count, s
         const char *c = array->texts[i];
         for (size_t k = 0; k < width; k++) {
             int32_t point = 0;
-            c += *c ? mica_utf8_read(c, strlen(c), &point, &why) : 0;
+            c += *c ? mica_utf8_read(c, strnlen(c, 4), &point, &why) : 0;
             mica_text_bytes(text, &point, sizeof point);
         }
     }
@@ -181,12 +181,14 @@ static mica_status archive_read(const char *path, zip_t *archive, mica_npz *npz)
     struct stat file;
     if (stat(path, &file))
         return mica_fail(MICA_E_IO, "cannot read %s: %s", path, strerror(errno));
+    uint64_t left = (uint64_t)file.st_size; /* members do not share bytes */
     for (; npz->count < (size_t)count; npz->count++) {
         zip_stat_t member;
         if (zip_stat_index(archive, npz->count, 0, &member))
             return zip_failed(path, zip_get_error(archive));
-        if ((member.valid & wanted) != wanted || member.comp_size > (uint64_t)file.st_size)
+        if ((member.valid & wanted) != wanted || member.comp_size > left)
             return mica_fail(MICA_E_FORMAT, "%s: array %zu is damaged", path, npz->count);
+        left -= member.comp_size;
         MICA_TRY(member_read(path, archive, &member, &npz->arrays[npz->count]));
     }
     return MICA_OK;

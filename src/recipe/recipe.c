@@ -284,7 +284,7 @@ static char *texts_override(const char *key, const char *const *texts, size_t co
         const char *why;
         int32_t point;
         for (const char *c = texts[i]; *c;) {
-            const int size = mica_utf8_read(c, strlen(c), &point, &why);
+            const int size = mica_utf8_read(c, strnlen(c, 4), &point, &why);
             if (!size || !is_printable(point))
                 mica_text_add(&text, "\\U%08x", size ? (unsigned)point : 0xfffdu);
             else

@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 16 }; /* samples at a time, where the file leaves it open */
+enum {
+    BATCH = 16,           /* samples at a time, where the file leaves it open */
+    PIXEL_LIMIT = 1 << 26 /* of a picture, as of those that are read */
+};
 
 /* The sizes of the only input, (batch, channels, height, width), those that are open filled in. */
 static mica_status input_shape(
@@ -36,6 +39,10 @@ static mica_status input_shape(
     if (dim[2] < 1 || dim[3] < 1)
         return mica_fail(MICA_E_INVALID,
             "%s leaves the height and width of pictures open: preprocess needs `crop`", path);
+    if (dim[2] > PIXEL_LIMIT / dim[3])
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: its pictures have %lld x %lld pixels: at most %d are allowed", path,
+            (long long)dim[3], (long long)dim[2], PIXEL_LIMIT);
     return MICA_OK;
 }
 

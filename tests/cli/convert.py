@@ -71,3 +71,6 @@ with tempfile.TemporaryDirectory() as name:
     (folder / 'bad.onnx').write_bytes(network.read_bytes()[:-7])
     refused('not an ONNX model', 'summary', folder / 'bad.onnx')
     refused('not an ONNX model', 'convert', folder / 'bad.onnx', folder / 'a.npz')
+    corpus = pathlib.Path(__file__).parent.parent / 'fuzz' / 'corpus'
+    refused('20000 x 20000 pixels', 'predict', corpus / 'onnx' / 'large_input.onnx', '--preprocess',
+            'alexnet', corpus / 'image' / 'rgb.png', '--device', device)

@@ -7,6 +7,8 @@
 #include <mica/io.h>
 #include <png.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <zlib.h>
 
 /* Writes a 5 x 3 PNG whose sample c of pixel (x, y) is (x * 31 + y * 57 + c * 83) % 2^depth, or its
  * high byte if depth is 16. */
@@ -123,6 +125,48 @@ START_TEST(damaged) {
         bytes[at] ^= 0x41;
         ck_assert(status == MICA_OK || status == MICA_E_FORMAT);
     }
+}
+END_TEST
+
+static long peak(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* A picture with texts beside it that are far larger than their compressed bytes. */
+START_TEST(many_texts) {
+    enum { TEXTS = 40, SIZE = 7000000 };
+    static png_byte chunk[65536] = "key"; /* 0: deflated */
+    uLongf size = sizeof chunk - 5;
+    Bytef *letters = malloc(SIZE);
+    memset(letters, 'a', SIZE);
+    ck_assert_int_eq(compress(chunk + 5, &size, letters, SIZE), Z_OK);
+    free(letters);
+    const char *path = temp_path("t.png");
+    FILE *file = fopen(path, "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    ck_assert(file && png && info);
+    if (setjmp(png_jmpbuf(png)))
+        ck_abort_msg("libpng refused to write");
+    png_init_io(png, file);
+    png_set_IHDR(png, info, 1, 1, 8, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE,
+        PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(png, info);
+    for (int i = 0; i < TEXTS; i++)
+        png_write_chunk(png, (png_const_bytep) "zTXt", chunk, 5 + size);
+    png_byte row[1] = {7};
+    png_write_row(png, row);
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    fclose(file);
+    long before = peak();
+    mica_image image = {0};
+    ck_ok(mica_image_read(path, &image));
+    ck_assert_uint_eq(image.pixels[0], 7);
+    mica_image_free(&image);
+    ck_assert_msg(peak() - before < 65536, "it took %ld KiB", peak() - before);
 }
 END_TEST
 
@@ -377,6 +421,7 @@ int main(void) {
     tcase_add_test(tests, every_kind);
     tcase_add_test(tests, palette_and_alpha);
     tcase_add_test(tests, damaged);
+    tcase_add_test(tests, many_texts);
     tcase_add_test(tests, too_large);
     tcase_add_test(tests, jpeg_colours);
     tcase_add_test(tests, jpeg_damaged);

@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#define SIZE_MOST (1 << 20)
+#define SIZE_MOST    (1 << 20)
+#define SECONDS_MOST 10 /* under a sanitizer, on a busy machine; it should take a tenth of one */
 
-/* How many inputs were put through; -1: one could not be read. */
+/* How many inputs were put through; -1: one could not be read, or took too long. */
 static int replay(
     const char *corpus, const char *name, void (*target)(const uint8_t *data, size_t size)) {
     char path[4096];
@@ -27,8 +29,14 @@ static int replay(
             printf("%s\n", path);
             fflush(stdout);
             bool read = mica_file_read(path, SIZE_MOST, &data, &size) == MICA_OK;
+            clock_t begin = clock();
             if (read)
                 target((const uint8_t *)data, size);
+            double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+            if (seconds > SECONDS_MOST) {
+                printf("it took %.1f s\n", seconds);
+                read = false;
+            }
             done = read ? done + 1 : -1;
         }
         free(data);

@@ -5,6 +5,7 @@
 #include <mica/mica.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static mica_npz *file;
 
@@ -154,6 +155,22 @@ START_TEST(refuses) {
 }
 END_TEST
 
+START_TEST(long_text_comes_back) {
+    enum { SIZE = 1 << 20 };
+    char *text = malloc(SIZE + 1);
+    memset(text, 'x', SIZE);
+    text[SIZE] = 0;
+    const char *const texts[] = {text};
+    const mica_array array = {.name = "class_names", .shape = {1, {1}}, .texts = texts};
+    clock_t begin = clock();
+    ck_ok(mica_npz_write(temp_path("a.npz"), &array, 1));
+    ck_ok(mica_npz_read(temp_path("a.npz"), &file));
+    ck_assert_str_eq(mica_npz_get(file, 0)->texts[0], text);
+    ck_assert_int_lt((clock() - begin) / CLOCKS_PER_SEC, 5);
+    free(text);
+}
+END_TEST
+
 /* A header that ends anywhere in it, said to be whole. */
 START_TEST(refuses_cut_headers) {
     static const char whole[] = HEADER("<f4", "(2, 1)");
@@ -191,6 +208,7 @@ int main(void) {
     tcase_add_test(tests, comes_back);
     tcase_add_test(tests, becomes_a_data_set);
     tcase_add_test(tests, reads_types);
+    tcase_add_test(tests, long_text_comes_back);
     tcase_add_test(tests, refuses);
     tcase_add_test(tests, refuses_cut_headers);
     tcase_add_test(tests, survives_damage);
