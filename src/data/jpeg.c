@@ -52,6 +52,10 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
     if (width < 1 || height < 1)
         return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
     MICA_TRY(mica_image_check_size(name, height, width));
+    if ((int64_t)size * 8 < (int64_t)(width / 8) * (height / 8)) /* a block has a bit at least */
+        return mica_fail(MICA_E_FORMAT,
+            "%s: a damaged JPEG: %zu bytes are too few for %d x %d pixels", name, size, width,
+            height);
     if (scans_count(data, size) > WORK_LIMIT / ((int64_t)width * height))
         return mica_fail(MICA_E_FORMAT, "%s: a JPEG of too many scans for its size", name);
     tjscalingfactor scale = {eighths(height, width, min_height, min_width), 8};

@@ -241,6 +241,9 @@ START_TEST(jpeg_too_large) {
     mica_image image;
     ck_refused(mica_image_decode("t", bytes, size, 0, 0, &image), MICA_E_FORMAT,
         "t: 65500 x 65500 pixels: wanted at most 67108864");
+    memcpy(frame + 5, "\x1f\x40\x1f\x40", 4);
+    ck_refused(mica_image_decode("t", bytes, size, 0, 0, &image), MICA_E_FORMAT,
+        "bytes are too few for 8000 x 8000 pixels");
     free(bytes);
 }
 END_TEST
