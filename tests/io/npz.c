@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <zlib.h>
 
 static mica_npz *file;
 
@@ -182,6 +183,48 @@ START_TEST(refuses_cut_headers) {
 }
 END_TEST
 
+static uint8_t *put(uint8_t *at, uint32_t number, int bytes) {
+    for (int i = 0; i < bytes; i++)
+        *at++ = (uint8_t)(number >> 8 * i);
+    return at;
+}
+
+/* What the header of a member (a, b, ...) and its entry in the directory have in common. */
+static uint8_t *put_member(uint8_t *at, uint32_t sum, uint32_t size) {
+    static const uint8_t version_to_date[] = {20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0};
+    memcpy(at, version_to_date, sizeof version_to_date);
+    at = put(put(put(at + sizeof version_to_date, sum, 4), size, 4), size, 4);
+    return put(put(at, 5, 2), 0, 2); /* sizes of the name and of what follows it */
+}
+
+/* An archive whose members are all the same bytes of it. */
+START_TEST(refuses_shared_bytes) {
+    enum { MEMBERS = 20 };
+    static uint8_t bytes[4096];
+    npy(HEADER("<f4", "(200,)"), bytes, 800); /* zeros */
+    FILE *stream = fopen(temp_path("a.npy"), "rb");
+    uint8_t array[2048];
+    const uint32_t size = (uint32_t)fread(array, 1, sizeof array, stream);
+    fclose(stream);
+    const uint32_t sum = (uint32_t)crc32(0, array, size);
+    uint8_t *at = put_member(put(bytes, 0x04034b50, 4), sum, size);
+    memcpy(mempcpy(at, "a.npy", 5), array, size);
+    uint8_t *const directory = at = at + 5 + size;
+    for (int i = 0; i < MEMBERS; i++) {
+        at = put_member(put(put(at, 0x02014b50, 4), 20, 2), sum, size);
+        at = put(put(put(at, 0, 4), 0, 2), 0, 4); /* comment and disk, kinds */
+        at = put(at, 0, 4);                       /* where it lies */
+        *at++ = (uint8_t)('a' + i);
+        at = mempcpy(at, ".npy", 4);
+    }
+    const uint32_t listed = (uint32_t)(at - directory);
+    at = put(put(put(put(at, 0x06054b50, 4), 0, 4), MEMBERS, 2), MEMBERS, 2);
+    at = put(put(put(at, listed, 4), (uint32_t)(directory - bytes), 4), 0, 2);
+    const char *path = temp_write("a.npz", bytes, (size_t)(at - bytes));
+    ck_refused(mica_npz_read(path, &file), MICA_E_FORMAT, "array 2 is damaged");
+}
+END_TEST
+
 /* Every prefix of an archive and every byte of it changed: an error or arrays, nothing else. */
 START_TEST(survives_damage) {
     ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
@@ -211,6 +254,7 @@ int main(void) {
     tcase_add_test(tests, long_text_comes_back);
     tcase_add_test(tests, refuses);
     tcase_add_test(tests, refuses_cut_headers);
+    tcase_add_test(tests, refuses_shared_bytes);
     tcase_add_test(tests, survives_damage);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
