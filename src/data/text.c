@@ -112,9 +112,13 @@ static void corpus_clear(struct corpus *corpus) {
 /* The vocabulary of what occurs: code points in their order, `classes` of them unless that is 0. */
 static mica_status corpus_vocabulary(
     const char *path, int32_t classes, struct corpus *corpus, struct alphabet *alphabet) {
-    for (int64_t i = 0; i < corpus->count; i++)
-        alphabet->place[corpus->numbers[i]] = 1;
-    for (int32_t point = 0; point < MICA_CODE_POINTS; point++)
+    int32_t end = 0; /* beyond the largest */
+    for (int64_t i = 0; i < corpus->count; i++) {
+        const int32_t point = corpus->numbers[i];
+        alphabet->place[point] = 1;
+        end = point < end ? end : point + 1;
+    }
+    for (int32_t point = 0; point < end; point++)
         if (alphabet->place[point])
             alphabet->place[point] = ++alphabet->count;
     if (classes && classes != alphabet->count)
@@ -126,7 +130,7 @@ static mica_status corpus_vocabulary(
     corpus->characters = mica_alloc((size_t)alphabet->count, sizeof *corpus->characters);
     if (!corpus->names || !corpus->characters)
         return MICA_E_MEMORY;
-    for (int32_t point = 0; point < MICA_CODE_POINTS; point++)
+    for (int32_t point = 0; point < end; point++)
         if (alphabet->place[point]) {
             const int32_t i = alphabet->place[point] - 1;
             mica_utf8_write(point, corpus->names[i]);
