@@ -53,9 +53,23 @@ int counted(pool_axis a, int window) {
 
 /* The windows `o` that have the element at `at` as their number u. */
 #define FOR_WINDOWS(a, at, u, o)                                                                   \
-    for (int u = DILATION(a) == 1 ? (uint)((at) + (a).pad) % (uint)STEP(a) : 0, o; u < SIZE(a);    \
-         u += DILATION(a) == 1 ? STEP(a) : 1)                                                      \
+    for (int u = first_of_windows(a, (int)(at) + (a).pad), o,                                      \
+             last = end_of_windows(a, (int)(at) + (a).pad);                                        \
+         u < last; u += DILATION(a) == 1 ? STEP(a) : 1)                                            \
         if ((o = window_at(a, (int)(at) + (a).pad - u * DILATION(a))) >= 0)
+
+/* Of the windows' elements, the first that place `at` of the padded image may be, and the first
+ * that it cannot be again. */
+int first_of_windows(pool_axis a, int at) {
+    const int back = at - (a.out - 1) * STEP(a); /* from there to the last window's begin */
+    if (WINDOW != 0 || (DILATION(a) == 1 && back < 0))
+        return (uint)at % (uint)STEP(a);
+    return back < 0 ? 0 : (back + DILATION(a) - 1) / DILATION(a);
+}
+
+int end_of_windows(pool_axis a, int at) {
+    return WINDOW != 0 ? WINDOW : min(a.size, at / DILATION(a) + 1);
+}
 
 int window_at(pool_axis a, int distance) {
     const int window = distance / STEP(a);
@@ -151,15 +165,19 @@ typedef struct {
             for (int v = t.v0; v < t.v1; v++)                                                      \
                 body                                                                               \
     }
-#define TAP LOAD(x, corner + (u * DILATION(p.h) * p.w.in + v * DILATION(p.w)) * (int)p.channels)
+/* Unsigned, for what lies outside may be further away than 2^31: only the sum is a place. */
+#define TAP                                                                                        \
+    LOAD(x, corner + (uint)(u * DILATION(p.h)) * (uint)p.w.in * p.channels +                       \
+                (uint)(v * DILATION(p.w)) * p.channels)
 
 /* Where the window of a pixel begins in x; its first row is `top`. */
-int corner_of(pool_params p, uint row, int top, int left) {
-    return (((int)row / p.h.out * p.h.in + top) * p.w.in + left) * (int)p.channels;
+uint corner_of(pool_params p, uint row, int top, int left) {
+    const uint line = row / (uint)p.h.out * (uint)p.h.in + (uint)top;
+    return (line * (uint)p.w.in + (uint)left) * p.channels;
 }
 
 /* The largest of the window at x[corner] goes to y[at], its number to places[number]. */
-INLINE window_max(__global const float *x, __global float *y, __global place *places, int corner,
+INLINE window_max(__global const float *x, __global float *y, __global place *places, uint corner,
     uint at, uint number, taps t, uint left, const pool_params p) {
     vec best = -INFINITY;
     ivec winner = t.u0 * SIZE(p.w) + t.v0;
@@ -178,12 +196,13 @@ __kernel GROUP_SIZE void max_pool_fwd(
     FOR_ROWS_OF_PIXELS(row) {
         const int top = START(p.h, row % p.h.out);
         FOR_PIXELS(j, p.w.out) {
-            const int side = START(p.w, j), corner = corner_of(p, row, top, side);
+            const int side = START(p.w, j);
+            const uint corner = corner_of(p, row, top, side);
             const uint pixel = row * p.w.out + j;
             const taps t = {FIRST(p.h, top, 0), END(p.h, top, p.h.in), FIRST(p.w, side, 0),
                 END(p.w, side, p.w.in)};
             FOR_CHANNELS(c) {
-                EACH_PART(window_max, x, y, places, corner + (int)c, pixel * p.channels + c,
+                EACH_PART(window_max, x, y, places, corner + c, pixel * p.channels + c,
                     pixel * PITCH + c, t)
             }
         }
@@ -217,7 +236,7 @@ __kernel GROUP_SIZE void max_pool_bwd(__global const float *dy, __global const p
 }
 
 /* The sum of the window at x[corner], times share, goes to y[at]. */
-INLINE window_mean(__global const float *x, __global float *y, int corner, uint at, taps t,
+INLINE window_mean(__global const float *x, __global float *y, uint corner, uint at, taps t,
     float share, uint left, const pool_params p) {
     vec sum = 0;
     FOR_TAPS(t, { sum += TAP; })
@@ -230,12 +249,13 @@ __kernel GROUP_SIZE void avg_pool_fwd(
         const int top = START(p.h, row % p.h.out);
         const float rows = counted(p.h, row % p.h.out);
         FOR_PIXELS(j, p.w.out) {
-            const int side = START(p.w, j), corner = corner_of(p, row, top, side);
+            const int side = START(p.w, j);
+            const uint corner = corner_of(p, row, top, side);
             const taps t = {FIRST(p.h, top, 0), END(p.h, top, p.h.in), FIRST(p.w, side, 0),
                 END(p.w, side, p.w.in)};
             const float share = 1 / (rows * counted(p.w, j));
             FOR_CHANNELS(c) {
-                EACH_PART(window_mean, x, y, corner + (int)c, (row * p.w.out + j) * p.channels + c,
+                EACH_PART(window_mean, x, y, corner + c, (row * p.w.out + j) * p.channels + c,
                     t, share)
             }
         }

@@ -43,9 +43,23 @@ int window_at(Axis a, int distance) {
     return distance >= 0 && window < a.size_out && window * STEP(a) == distance ? window : -1;
 }
 
+// Of the windows' elements, the first that place `at` of the padded image may be, and the first
+// that it cannot be again.
+int first_of_windows(Axis a, int at) {
+    const int back = at - (a.size_out - 1) * STEP(a); // from there to the last window's begin
+    if (WINDOW != 0 || (DILATION(a) == 1 && back < 0))
+        return at % STEP(a);
+    return back < 0 ? 0 : (back + DILATION(a) - 1) / DILATION(a);
+}
+
+int end_of_windows(Axis a, int at) {
+    return WINDOW != 0 ? WINDOW : min(a.size, at / DILATION(a) + 1);
+}
+
 #define FOR_WINDOWS(a, at, u, o)                                                                   \
-    for (int u = DILATION(a) == 1 ? (int(at) + (a).pad) % STEP(a) : 0, o; u < SIZE(a);             \
-         u += DILATION(a) == 1 ? STEP(a) : 1)                                                      \
+    for (int u = first_of_windows(a, int(at) + (a).pad), o,                                        \
+             last = end_of_windows(a, int(at) + (a).pad);                                          \
+         u < last; u += DILATION(a) == 1 ? STEP(a) : 1)                                            \
         if ((o = window_at(a, int(at) + (a).pad - u * DILATION(a))) >= 0)
 
 #define FOR_ROWS_OF_PIXELS(row)                                                                    \

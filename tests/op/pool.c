@@ -28,6 +28,11 @@ static void unravel(mica_shape shape, int64_t i, int64_t at[4]) {
         at[k] = i % shape.dim[k];
 }
 
+/* The first of a window's rows that may count. */
+static int64_t first_row(const pooling *p, int64_t start, int64_t step) {
+    return p->options.count_padding || start >= 0 ? 0 : -start / step;
+}
+
 /* A window at (row, column) of image b, channel k: its value, and where in x the largest is. */
 static double pool_window(
     const pooling *p, const mica_ref *x, const int64_t at[4], int64_t *place, double *n) {
@@ -39,7 +44,7 @@ static double pool_window(
     }
     *place = -1;
     *n = 0;
-    for (int64_t u = 0; u < p->options.ksize[1]; u++)
+    for (int64_t u = first_row(p, start[0], step[0]); u < p->options.ksize[1]; u++)
         for (int64_t v = 0; v < p->options.ksize[2]; v++) {
             int64_t row = start[0] + u * step[0], column = start[1] + v * step[1];
             int64_t height = x->shape.dim[1], width = x->shape.dim[2];
@@ -80,11 +85,12 @@ static void gradient_pool(
             din->data[place] += dout->data[i];
             continue;
         }
-        for (int64_t u = 0; u < p->options.ksize[1]; u++)
+        const int64_t top = at[1] * or_one(p->options.strides[1]) - p->before[0];
+        const int64_t step = or_one(p->options.dilations[1]);
+        for (int64_t u = first_row(p, top, step); u < p->options.ksize[1]; u++)
             for (int64_t v = 0; v < p->options.ksize[2]; v++) {
                 const mica_shape *x = &in->shape;
-                int64_t row = at[1] * or_one(p->options.strides[1]) - p->before[0] +
-                              u * or_one(p->options.dilations[1]);
+                int64_t row = top + u * step;
                 int64_t column = at[2] * or_one(p->options.strides[2]) - p->before[1] +
                                  v * or_one(p->options.dilations[2]);
                 if (row >= 0 && row < x->dim[1] && column >= 0 && column < x->dim[2])
@@ -199,6 +205,10 @@ static const double minus_infinity[4 * 12] = {
             POOL(f, {K(3, 2), .padding = MICA_EXPLICIT, .pad = {1, 1, 1, 1}}, {1, 1}, {1, 1})},    \
         {CASE(f, "explicit, uneven"), X(1, 4, 6, 3), Y(1, 3, 6, 3),                                \
             POOL(f, {K(3, 1), .padding = MICA_EXPLICIT, .pad = {0, 1, 2, 0}}, {0, 2}, {1, 0})},    \
+        {CASE(f, "padding far larger than the image"), X(1, 2, 1, 36000), Y(1, 2, 1, 36000),       \
+            POOL(f,                                                                                \
+                {.ksize = {1, 60000, 1, 1}, .padding = MICA_EXPLICIT, .pad = {59999, 0, 0, 0}},    \
+                {59999, 0}, {0, 0})},                                                              \
         {CASE(f, "ceil"), X(1, 6, 7, 4), Y(1, 3, 3, 4),                                            \
             POOL(f, {K(3, 2), .padding = MICA_EXPLICIT, .ceil = true})},                           \
         {CASE(f, "ceil without the window behind the image"), X(1, 4, 5, 3), Y(1, 2, 3, 3),        \
