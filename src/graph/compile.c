@@ -63,10 +63,14 @@ static mica_status check_options(mica_model *model, const mica_program_options *
     return MICA_OK;
 }
 
-/* The value whose memory `value` is, through nodes that pass their input on. */
+/* Whether its memory is that of its node's first input, which is passed on. */
+static bool is_passed(const mica_value *value, bool training) {
+    const mica_node *node = value->node;
+    return value->index == 0 && node->op->passes && node->op->passes(node, training);
+}
+
 static const mica_value *root_of(const mica_value *value, bool training) {
-    while (value->index == 0 && value->node->op->passes &&
-           value->node->op->passes(value->node, training))
+    while (is_passed(value, training))
         value = value->node->in[0];
     return value;
 }
@@ -143,17 +147,22 @@ static mica_status find_nodes(compiler *c) {
                 c->kept[updating[k]->id] = needed[updating[k]->node->id] = true;
     }
     mica_graph_need_inputs(graph, needed);
-    for (size_t i = 0; i < graph->n_parameters; i++) {
-        const mica_parameter_attrs *attrs = mica_parameter_get(graph->parameters[i]);
-        const mica_value *tracked = attrs->tracked;
-        bool follows = tracked && (program->updates || attrs->carried);
-        if (follows && needed[graph->parameters[i]->node->id]) {
-            c->kept[tracked->id] = needed[tracked->node->id] = true;
-            c->n_tracked++;
+    /* What a parameter follows may need parameters that follow others. */
+    for (size_t before = SIZE_MAX; before != c->n_tracked;) {
+        before = c->n_tracked;
+        c->n_tracked = 0;
+        for (size_t i = 0; i < graph->n_parameters; i++) {
+            const mica_parameter_attrs *attrs = mica_parameter_get(graph->parameters[i]);
+            const mica_value *tracked = attrs->tracked;
+            bool follows = tracked && (program->updates || attrs->carried);
+            if (follows && needed[graph->parameters[i]->node->id]) {
+                c->kept[tracked->id] = needed[tracked->node->id] = true;
+                c->n_tracked++;
+            }
         }
+        if (c->n_tracked != before)
+            mica_graph_need_inputs(graph, needed);
     }
-    if (c->n_tracked)
-        mica_graph_need_inputs(graph, needed);
     for (size_t i = 0; i < graph->n_nodes; i++)
         if (needed[i])
             program->nodes[program->n_nodes++] = graph->nodes[i];
@@ -166,7 +175,9 @@ static mica_status find_nodes(compiler *c) {
 /* Values that pass through share their root's memory; an output that does so keeps its root. */
 static void find_roots(compiler *c) {
     for (uint32_t i = 0; i < c->program->n_values; i++) {
-        c->root[i] = root_of(c->graph->values[i], c->options->training)->id;
+        const mica_value *value = c->graph->values[i];
+        const bool passed = is_passed(value, c->options->training);
+        c->root[i] = passed ? c->root[value->node->in[0]->id] : i; /* inputs have smaller ids */
         c->block[i] = UINT32_MAX;
         if (c->kept[i])
             c->kept[c->root[i]] = true;

@@ -10,34 +10,42 @@
 
 typedef struct use {
     uint32_t count;
-    size_t position; /* of one user; the only one where count is 1 */
+    size_t position; /* the last user's, or behind it */
+    size_t sum;      /* of all users' positions: that of the only one where count is 1 */
 } use;
 
-static void count_uses(const mica_node *node, size_t position, use *uses) {
+/* A node that is put at a position, or taken away from it. */
+static void count_uses(const mica_node *node, size_t position, bool there, use *uses) {
     for (int k = 0; k < node->n_in; k++) {
-        uses[node->in[k]->id].count++;
-        uses[node->in[k]->id].position = position;
+        use *u = &uses[node->in[k]->id];
+        u->count += there ? 1 : UINT32_MAX;
+        u->sum += there ? position : -position;
+        if (there && position > u->position)
+            u->position = position;
     }
 }
 
-/* The users of every value may have moved: counts are small work beside what fusion saves. */
-static void count_all(mica_node **list, size_t count, use *uses, size_t n_values) {
-    for (size_t i = 0; i < n_values; i++)
-        uses[i] = (use){0};
-    for (size_t i = 0; i < count; i++)
-        if (list[i])
-            count_uses(list[i], i, uses);
+static bool is_user(const mica_node *node, const mica_value *value) {
+    for (int k = 0; node && k < node->n_in; k++)
+        if (node->in[k] == value)
+            return true;
+    return false;
 }
 
 static mica_node *try_absorb(
-    mica_node *const *list, const mica_node *producer, const use *uses, const bool *kept) {
+    mica_node *const *list, const mica_node *producer, use *uses, const bool *kept) {
     if (!producer || !producer->op->absorb || producer->n_out != 1)
         return NULL;
     const mica_value *value = producer->out[0];
     const uint32_t users = uses[value->id].count;
     if (kept[value->id] || users == 0 || (users > 1 && !producer->op->is_free))
         return NULL;
-    const mica_node *consumer = list[uses[value->id].position];
+    size_t *position = &uses[value->id].position;
+    if (users == 1)
+        *position = uses[value->id].sum;
+    while (!is_user(list[*position], value))
+        --*position;
+    const mica_node *consumer = list[*position];
     int at = 0;
     while (consumer->in[at] != value)
         at++;
@@ -50,7 +58,8 @@ mica_status mica_fuse(mica_node **list, size_t count, const bool *kept, size_t n
     size_t capacity = 0;
     mica_status status = uses ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK)
-        count_all(list, count, uses, n_values);
+        for (size_t i = 0; i < count; i++)
+            count_uses(list[i], i, true, uses);
     for (size_t i = 0; i < count && status == MICA_OK;) {
         mica_node *fused = try_absorb(list, list[i], uses, kept);
         if (!fused) {
@@ -65,12 +74,13 @@ mica_status mica_fuse(mica_node **list, size_t count, const bool *kept, size_t n
         }
         *owned = grown;
         grown[(*n_owned)++] = fused;
-        const uint32_t value = list[i]->out[0]->id;
-        list[uses[value].position] = fused;
-        count_all(list, count, uses, n_values);
-        if (!uses[value].count) {
+        const use *u = &uses[list[i]->out[0]->id];
+        count_uses(list[u->position], u->position, false, uses);
+        list[u->position] = fused;
+        count_uses(fused, u->position, true, uses);
+        if (!u->count) {
+            count_uses(list[i], i, false, uses);
             list[i] = NULL;
-            count_all(list, count, uses, n_values);
         }
     }
     free(uses);

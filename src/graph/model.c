@@ -65,7 +65,7 @@ static void lay_out(mica_model *model) {
 
 /* Numbers depend on the seed and the parameter's place only, so they are the same everywhere. */
 static void initialize(const mica_init *init, mica_rng *rng, float *data, uint64_t count) {
-    double fans = (double)(init->fan_in + init->fan_out);
+    double fans = (double)init->fan_in + (double)init->fan_out;
     double range = init->kind == MICA_INIT_GLOROT_UNIFORM ? sqrt(6.0 / fans) : init->value;
     double deviation =
         init->kind == MICA_INIT_HE_NORMAL ? sqrt(2.0 / (double)init->fan_in) : init->value;

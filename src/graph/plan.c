@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A recurrent network has some for each step; each takes some KB of the host's memory. */
+enum { LAUNCHES_MOST = 1 << 17 };
+
 const mica_traits *mica_plan_traits(const mica_plan *plan) {
     return mica_device_traits(plan->device);
 }
@@ -36,6 +39,9 @@ mica_status mica_plan_launch(mica_plan *plan, const mica_plan_launch_desc *desc)
             "kernel %s: %u buffers and %u bytes of parameters, but at most %d and %d are possible",
             desc->kernel.entry, desc->n_slots, desc->params_size, MICA_MAX_BINDINGS,
             MICA_MAX_PARAMS);
+    if (plan->n_launches == LAUNCHES_MOST)
+        return plan->status = mica_fail(MICA_E_UNSUPPORTED,
+                   "the program needs more than %d launches of kernels", LAUNCHES_MOST);
     mica_planned *launches =
         mica_grow(plan->launches, plan->n_launches, &plan->launches_capacity, sizeof *launches);
     if (!launches)

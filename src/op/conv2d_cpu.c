@@ -106,13 +106,13 @@ static double slab_of(const axis *h, const axis *w, uint32_t rows, uint32_t cols
 /* The most rows whose slab fits, in parts of about equal size; 0 if not even one. */
 static uint32_t rows_that_fit(
     const limits *l, const axis *h, const axis *w, uint32_t cols, uint32_t depth) {
-    for (uint32_t parts = 1, rows = h->pixels;; parts++, rows = ceil_div(h->pixels, parts)) {
+    for (uint32_t rows = h->pixels;;) {
         if (slab_of(h, w, rows, cols, depth) <= l->slab && (double)rows * cols <= l->pixels)
             return rows;
         if (rows == 1)
             return 0;
-        if (rows > 2 * l->pixels) /* no use to count up to it */
-            parts = max_u(parts, h->pixels / (2 * l->pixels));
+        /* the fewest parts that make fewer rows, no more than could fit */
+        rows = ceil_div(h->pixels, ceil_div(h->pixels, min_u(rows - 1, 2 * l->pixels)));
     }
 }
 

@@ -145,6 +145,16 @@ mica_status mica_norm_prepare(mica_model *model) {
         status = upload(model, NULL, (n + 1) * sizeof(float), MICA_MEMORY_HOST, &model->norms);
     free(tables.chunks);
     free(tables.owners);
+    if (status != MICA_OK) { /* the next attempt begins anew */
+        mica_buffer **made[] = {&model->chunks, &model->owners, &model->sums, &model->norms};
+        for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+            mica_buffer_destroy(made[i]);
+        free(model->windows);
+        free(model->sparse_sums);
+        model->windows = NULL;
+        model->sparse_sums = NULL;
+        model->n_windows = 0;
+    }
     return status;
 }
 

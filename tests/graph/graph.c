@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char *device_name;
 static mica_device *device;
@@ -395,6 +396,76 @@ START_TEST(tracked_parameters_follow_a_value) {
 }
 END_TEST
 
+/* Each becomes twice the next; only the first is used. */
+START_TEST(carried_parameters_may_need_each_other) {
+    static const char *const names[] = {"a", "b", "c"};
+    mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(4)), *p[3];
+    for (int i = 0; i < 3; i++)
+        p[i] = parameter(names[i], MICA_SHAPE(4), (float)i + 1);
+    for (int i = 0; i < 3; i++)
+        mica_parameter_carry(p[i], mica_scale(p[(i + 1) % 3], 2));
+    mica_value *y = mica_add(p[0], x);
+    mica_model *model = make_model(1);
+    mica_program *program = NULL;
+    OK(mica_program_create(
+        model, &(mica_program_options){.outputs = &y, .n_outputs = 1}, &program));
+    OK(mica_program_write(program, x, (float[4]){0}, sizeof(float[4])));
+    OK(mica_program_run(program));
+    static const float wanted[] = {4, 6, 2};
+    for (int i = 0; i < 3; i++) {
+        float got[4];
+        OK(mica_model_read(model, p[i], got, 4));
+        ck_assert_float_eq(got[3], wanted[i]);
+    }
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+START_TEST(a_program_that_failed_may_be_tried_again) {
+    const mica_traits *traits = &mica_device_get_info(device)->traits;
+    if (traits->max_binding_bytes > 1 << 28)
+        return; /* nothing of a test's size is too large for this device */
+    mica_value *small = parameter("small", MICA_SHAPE(8), 0);
+    mica_value *large =
+        parameter("large", MICA_SHAPE((int64_t)traits->max_binding_bytes / 4 + 1024), 0);
+    mica_value *part = mica_slice(large, (const int64_t[]){0}, (const int64_t[]){8});
+    mica_value *loss = mica_sum(mica_add(small, part), NULL, 0, false);
+    mica_model *model = NULL;
+    const mica_optimizer sgd = {.learning_rate = 1};
+    mica_program *program = NULL;
+    if (mica_model_create(graph, device, 1, &model) != MICA_OK)
+        return;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_ne(mica_program_create(model,
+                             &(mica_program_options){.loss = loss, .optimizer = &sgd}, &program),
+            MICA_OK);
+    mica_model_destroy(&model);
+}
+END_TEST
+
+START_TEST(long_chains_are_compiled_soon) {
+    enum { LONG = 20000 };
+    mica_value *x = mica_input(graph, "x", MICA_F32, MICA_SHAPE(2, 3)), *y = x;
+    for (int i = 0; i < LONG; i++)
+        y = mica_relu(y);
+    for (int i = 0; i < LONG; i++)
+        y = mica_transpose(y, (const int[]){1, 0});
+    mica_device *null = NULL;
+    mica_model *model = NULL;
+    mica_program *program = NULL;
+    clock_t begin = clock();
+    OK(mica_device_open("null", &null));
+    OK(mica_model_create(graph, null, 1, &model));
+    OK(mica_program_create(
+        model, &(mica_program_options){.outputs = &y, .n_outputs = 1}, &program));
+    ck_assert_int_lt((clock() - begin) / CLOCKS_PER_SEC, 4);
+    mica_program_destroy(&program);
+    mica_model_destroy(&model);
+    mica_device_destroy(&null);
+}
+END_TEST
+
 START_TEST(a_checkerboard_is_warned_of) {
     mica_value *x = parameter("x", MICA_SHAPE(1, 4, 4, 2), 1);
     mica_value *even = parameter("even", MICA_SHAPE(4, 4, 3, 2), 1);
@@ -466,6 +537,9 @@ int main(int argc, char **argv) {
     tcase_add_test(tests, plans_with_and_without_reuse_agree_and_repeat_bit_for_bit);
     tcase_add_test(tests, a_nan_stops_the_update_and_is_found);
     tcase_add_test(tests, tracked_parameters_follow_a_value);
+    tcase_add_test(tests, carried_parameters_may_need_each_other);
+    tcase_add_test(tests, a_program_that_failed_may_be_tried_again);
+    tcase_add_test(tests, long_chains_are_compiled_soon);
     tcase_add_test(tests, a_checkerboard_is_warned_of);
     tcase_add_test(tests, wrong_use_is_refused);
     suite_add_tcase(suite, tests);

@@ -148,7 +148,7 @@ static void drop_events(opencl_commands *commands) {
 void mica_opencl_commands_destroy(mica_commands *base) {
     opencl_commands *commands = (opencl_commands *)base;
     drop_events(commands);
-    for (size_t i = 0; i < commands->n_steps; i++)
+    for (size_t i = commands->n_steps; i-- > 0;) /* PoCL finds the newest at once */
         if (commands->steps[i].kernel)
             clReleaseKernel(commands->steps[i].kernel);
     for (size_t i = 0; i < commands->n_views; i++)
