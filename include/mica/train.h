@@ -161,7 +161,7 @@ MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_da
     mica_dataset **validation, mica_dataset **test);
 
 /* The probability of each class for one sample of info->sample, already scaled as the recipe's data
- * are. In a network with several losses: of the first. */
+ * are. In a network with several losses: of the first. MICA_E_INVALID: one is not finite. */
 MICA_API mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
 

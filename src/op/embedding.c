@@ -173,6 +173,9 @@ static mica_status plan_order(const mica_node *node, mica_plan *plan) {
     embedding_params params = {.count = (uint32_t)mica_shape_count(node->in[0]->shape), .slots = 2};
     if (mica_plan_traits(plan)->vector_width == 1)
         return plan_sort(node->in[0], plan, keys, order, &params);
+    if (params.count > UINT32_C(1) << 30)
+        return mica_fail(
+            MICA_E_UNSUPPORTED, "%u ids are looked up, at most 2^30 can be sorted", params.count);
     while (params.slots / 2 < params.count)
         params.slots *= 2;
     mica_plan_launch_desc desc = describe("embedding_chain", &params);

@@ -11,6 +11,7 @@
 #include "train/pictures.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <mica/io.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,8 +239,14 @@ mica_status mica_run_predict(
             &(mica_program_options){.outputs = &probability, .n_outputs = 1}, &run->predict));
     MICA_TRY(mica_program_write(run->predict, network->input, sample, n_sample * sizeof *sample));
     MICA_TRY(mica_program_run(run->predict));
-    return mica_program_read(
-        run->predict, probability, probabilities, n_classes * sizeof *probabilities);
+    MICA_TRY(mica_program_read(
+        run->predict, probability, probabilities, n_classes * sizeof *probabilities));
+    for (size_t i = 0; i < n_classes; i++)
+        if (!isfinite(probabilities[i]))
+            return mica_fail(MICA_E_INVALID,
+                "%s gives class %zu the probability %g: weights or sample are not finite, or too large",
+                run->recipe->name, i, (double)probabilities[i]);
+    return MICA_OK;
 }
 
 /* The shape of a picture that is a sample. */

@@ -150,6 +150,8 @@ START_TEST(learns_and_repeats) {
     ck_assert_float_eq_tol(p[0] + p[1] + p[2], 1, 1e-5f);
     ck_refused(mica_run_predict(run, (float[5]){0}, 5, p, 3), MICA_E_INVALID, "20 were given");
     ck_refused(mica_run_predict(run, (float[6]){0}, 6, p, 2), MICA_E_INVALID, "3 classes");
+    const float wrong[] = {NAN, NAN, NAN, NAN, NAN, NAN};
+    ck_refused(mica_run_predict(run, wrong, 6, p, 3), MICA_E_INVALID, "not finite");
     ck_refused(mica_run_predict_image(run, "x.png", p, 3), MICA_E_UNSUPPORTED, "(6)");
     mica_run_destroy(&run);
     mica_train_result_destroy(&result);
