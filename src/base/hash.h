@@ -1,4 +1,4 @@
-/* FNV-1a, 64 bits: keys of caches and check sums of files that no adversary made. */
+/* FNV-1a, 64 bits: tables, keys of caches, and check sums against accidents. */
 #ifndef MICA_BASE_HASH_H
 #define MICA_BASE_HASH_H
 

@@ -21,8 +21,8 @@ static size_t slot_of(const mica_ids *ids, const char *text) {
 static mica_status slots_double(mica_ids *ids) {
     mica_ids wider = *ids;
     wider.n_slots = ids->n_slots ? ids->n_slots * 2 : 64;
-    if (!ids->n_slots)
-        (void)getrandom(&wider.seed, sizeof wider.seed, GRND_NONBLOCK); /* else it stays 0 */
+    if (!ids->n_slots && getrandom(&wider.seed, sizeof wider.seed, GRND_NONBLOCK) < 0)
+        wider.seed = 0;
     wider.slots = mica_alloc(wider.n_slots, sizeof *wider.slots);
     if (!wider.slots)
         return MICA_E_MEMORY;

@@ -13,7 +13,7 @@ typedef struct mica_ids {
     size_t capacity;
     int32_t *slots; /* number + 1 by hash, 0 where free; n_slots is a power of two */
     size_t n_slots;
-    uint64_t seed; /* random, so that no file can be made whose texts share a slot */
+    uint64_t seed; /* random, so that texts that share a slot cannot be prepared */
 } mica_ids;
 
 /* *number is that of the text, which is added if it is new. */

@@ -34,11 +34,24 @@ static void inks_to_colours(uint8_t *pixels, size_t count) {
             pixels[3 * i + c] = (uint8_t)((pixels[4 * i + c] * pixels[4 * i + 3] + 127) / 255);
 }
 
-/* The scans that the data hold, or a few more: coded data have no such bytes, thumbnails may. */
-static int64_t scans_count(const uint8_t *data, size_t size) {
+/* The picture's scans, from segment to segment up to its end; *arithmetic: how they are coded. */
+static int64_t scans_count(const uint8_t *data, size_t size, bool *arithmetic) {
     int64_t count = 0;
-    for (size_t i = 0; i + 1 < size; i++)
-        count += data[i] == 0xff && data[i + 1] == 0xda;
+    *arithmetic = false;
+    for (size_t i = 2; i + 3 < size;) {
+        const uint8_t marker = data[i + 1];
+        if (data[i] != 0xff || marker == 0xff || marker == 0x00 || marker == 0x01 ||
+            (marker >= 0xd0 &&
+                marker <= 0xd8)) { /* coded data, filling, markers that stand alone */
+            i++;
+            continue;
+        }
+        if (marker == 0xd9)
+            break;
+        count += marker == 0xda;
+        *arithmetic = *arithmetic || (marker >= 0xc9 && marker <= 0xcb);
+        i += 2 + (size_t)(data[i + 2] << 8 | data[i + 3]);
+    }
     return count;
 }
 
@@ -52,11 +65,14 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
     if (width < 1 || height < 1)
         return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
     MICA_TRY(mica_image_check_size(name, height, width));
-    if ((int64_t)size * 8 < (int64_t)(width / 8) * (height / 8)) /* a block has a bit at least */
+    bool arithmetic;
+    const int64_t scans = scans_count(data, size, &arithmetic);
+    /* a block of Huffman's codes has a bit at least */
+    if (!arithmetic && (int64_t)size * 8 < (int64_t)(width / 8) * (height / 8))
         return mica_fail(MICA_E_FORMAT,
             "%s: a damaged JPEG: %zu bytes are too few for %d x %d pixels", name, size, width,
             height);
-    if (scans_count(data, size) > WORK_LIMIT / ((int64_t)width * height))
+    if (scans > WORK_LIMIT / ((int64_t)width * height))
         return mica_fail(MICA_E_FORMAT, "%s: a JPEG of too many scans for its size", name);
     tjscalingfactor scale = {eighths(height, width, min_height, min_width), 8};
     width = TJSCALED(width, scale);

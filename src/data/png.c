@@ -45,7 +45,7 @@ static mica_status decode(struct decoder *decoder, png_structp png, png_infop in
     if (setjmp(png_jmpbuf(png)))
         return mica_fail(MICA_E_FORMAT, "%s: a damaged PNG: %s", decoder->name, decoder->problem);
     png_set_read_fn(png, decoder, on_read);
-    png_set_chunk_cache_max(png, 1); /* texts, 8 MB of a few KB each, are passed over */
+    png_set_chunk_cache_max(png, 1); /* texts, each of which may unpack to 8 MB, are not kept */
     png_read_info(png, info);
     decoder->width = png_get_image_width(png, info);
     decoder->height = png_get_image_height(png, info);

@@ -50,7 +50,7 @@ typedef struct mica_onnx_value {
     bool weight; /* becomes a parameter */
 
     mica_value *plain, *last;
-    mica_value *source;                /* KNOWN: the parameter or constant that it became, */
+    mica_value *source; /* KNOWN: the parameter or constant that it became, or is of, */
     mica_onnx_arrangement arrangement; /* arranged so */
     struct mica_onnx_value *root; /* KNOWN: whose numbers these are under another shape, or NULL */
     struct mica_onnx_value *user; /* of a root: the first of them that became a source */
@@ -159,7 +159,7 @@ mica_onnx_value *mica_onnx_give_known(
 /* Counts numbers that are read or made on the host, before that is done; false (refused): too many
  * in all. */
 bool mica_onnx_work(mica_onnx_call *call, int64_t count);
-#define MICA_ONNX_NODE_WORK 256 /* for one of any number of graph nodes that a node becomes */
+#define MICA_ONNX_NODE_WORK 2048 /* for one of any number of graph nodes that a node becomes */
 
 /* A number towards 0; INT64_MIN where that is no int64. */
 int64_t mica_onnx_truncated(double real);

@@ -6,7 +6,7 @@
 
 #define MICA_ONNX_KNOWN_MOST 65536       /* elements of a value that is worked out on the host */
 #define MICA_ONNX_SCRATCH    (32u << 20) /* bytes of numbers on the host, in all */
-#define MICA_ONNX_WORK       (1 << 21)   /* numbers read or made on the host, in all */
+#define MICA_ONNX_WORK       (1 << 24)   /* numbers read or made on the host, in all */
 
 /* A parameter and the stored tensor that it starts from. */
 typedef struct mica_onnx_weight {

@@ -213,7 +213,8 @@ static bool same_arrangement(const mica_onnx_arrangement *a, const mica_onnx_arr
     return same;
 }
 
-/* ONNX's order of a known value that is a source in another arrangement. */
+/* The source that a known value became with its elements in ONNX's order, in the shape that they
+ * were arranged in. */
 static mica_value *source_undo(mica_onnx_call *call, const mica_onnx_value *value) {
     const mica_onnx_arrangement *a = &value->arrangement;
     int back[MICA_MAX_RANK];
@@ -227,28 +228,33 @@ static mica_value *source_undo(mica_onnx_call *call, const mica_onnx_value *valu
             undo[a->places[i]] = i;
         made = undo ? mica_onnx_take(call, made, a->axis, undo, count) : NULL;
     }
-    return mica_onnx_shaped(made, value->rank, value->dim);
+    return made;
 }
 
 mica_value *mica_onnx_arranged_as(
     mica_onnx_call *call, mica_onnx_value *value, const mica_onnx_arrangement *wanted) {
-    mica_onnx_value *from = value;
-    if (value->state == MICA_ONNX_KNOWN && !value->source) {
-        mica_onnx_value *root = value->root ? value->root : value;
-        if (!root->user) {
-            value->source = source_make(call, value, wanted);
-            value->arrangement = *wanted;
-            root->user = value->source ? value : NULL;
-            return value->source;
-        }
-        from = root->user;
-    }
+    mica_onnx_value *root = value->root ? value->root : value, *from = value;
+    const bool fresh = value->state == MICA_ONNX_KNOWN && !value->source;
     if (value->source && same_arrangement(&value->arrangement, wanted))
         return value->source;
-    mica_value *made = mica_onnx_shaped(mica_onnx_plain(call, from), wanted->rank, wanted->dim);
-    if (made && wanted->places)
-        made = mica_onnx_take(call, made, wanted->axis, wanted->places, wanted->dim[wanted->axis]);
-    return made ? mica_onnx_transposed(made, wanted->order) : NULL;
+    mica_value *made;
+    if (fresh && !root->user) {
+        made = source_make(call, value, wanted);
+        root->user = made ? value : NULL;
+    } else {
+        from = fresh ? root->user : value;
+        made = from->source && !from->plain ? source_undo(call, from) : mica_onnx_plain(call, from);
+        made = mica_onnx_shaped(made, wanted->rank, wanted->dim);
+        if (made && wanted->places)
+            made =
+                mica_onnx_take(call, made, wanted->axis, wanted->places, wanted->dim[wanted->axis]);
+        made = made ? mica_onnx_transposed(made, wanted->order) : NULL;
+    }
+    if (fresh) {
+        value->source = made;
+        value->arrangement = *wanted;
+    }
+    return made;
 }
 
 mica_value *mica_onnx_arranged(
@@ -276,7 +282,7 @@ mica_value *mica_onnx_plain(mica_onnx_call *call, mica_onnx_value *value) {
         mica_onnx_order(value->rank, false, order);
         value->plain = mica_onnx_transposed(value->last, order);
     } else if (value->source) {
-        value->plain = source_undo(call, value);
+        value->plain = mica_onnx_shaped(source_undo(call, value), value->rank, value->dim);
     } else {
         value->plain = mica_onnx_arranged(call, value, value->rank, value->dim, as_it_is);
     }

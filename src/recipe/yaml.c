@@ -188,7 +188,8 @@ static mica_status events_check(const mica_yaml *yaml, const char *text, size_t 
 
 /* `empty` says what to expect where there is nothing. */
 static mica_status parse(mica_yaml *yaml, const char *text, size_t size, const char *empty) {
-    if (!strncmp(text, "%TAG", 4) || strstr(text, "\n%TAG")) /* many take quadratic time to parse */
+    const char *tag = strstr(text, "%TAG"); /* many take quadratic time to parse */
+    if (tag && (tag == text || tag[-1] == '\n' || tag[-1] == '\r'))
         return mica_fail(MICA_E_INVALID, "%s: %%TAG is not supported", yaml->path);
     MICA_TRY(events_check(yaml, text, size));
     yaml_parser_t parser;

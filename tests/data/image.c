@@ -248,6 +248,37 @@ START_TEST(jpeg_too_large) {
 }
 END_TEST
 
+/* What cameras put before and behind a picture may be any bytes; its own scans are counted. */
+START_TEST(jpeg_scans) {
+    enum { COMMENT = 60000, COMMENTS = 4, TRAILER = 400000 };
+    size_t size;
+    char *bytes = file_bytes(jpeg_write("t.jpg", 4096, 4096, 3, 0), &size);
+    char *whole = malloc(size + COMMENTS * (COMMENT + 2) + TRAILER), *at = mempcpy(whole, bytes, 2);
+    for (int i = 0; i < COMMENTS; i++) {
+        at = mempcpy(at, "\xff\xfe\xea\x60", 4); /* a comment of 60000 bytes, as is its length */
+        for (int k = 0; k < COMMENT - 2; k += 2)
+            at = mempcpy(at, "\xff\xda", 2);
+    }
+    at = mempcpy(at, bytes + 2, size - 2);
+    for (int k = 0; k < TRAILER; k += 2)
+        at = mempcpy(at, "\xff\xda", 2);
+    mica_image image = {0};
+    ck_ok(mica_image_decode("t", (uint8_t *)whole, (size_t)(at - whole), 64, 64, &image));
+    mica_image_free(&image);
+    char *scan = memmem(bytes, size, "\xff\xda", 2);
+    ck_assert_ptr_nonnull(scan);
+    const size_t header = 2 + (size_t)((uint8_t)scan[2] << 8 | (uint8_t)scan[3]);
+    at = mempcpy(whole, bytes, size - 2); /* without its end */
+    for (int i = 0; i < 200; i++)
+        at = mempcpy(at, scan, header);
+    at = mempcpy(at, "\xff\xd9", 2);
+    ck_refused(mica_image_decode("t", (uint8_t *)whole, (size_t)(at - whole), 0, 0, &image),
+        MICA_E_FORMAT, "t: a JPEG of too many scans for its size");
+    free(whole);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(jpeg_at_a_fraction) {
     static const int heights[] = {20, 50, 51, 100, 101, 200, 201, 400};
     jpeg_write("t.jpg", 801, 1602, 3, 0);
@@ -429,6 +460,7 @@ int main(void) {
     tcase_add_test(tests, jpeg_colours);
     tcase_add_test(tests, jpeg_damaged);
     tcase_add_test(tests, jpeg_too_large);
+    tcase_add_test(tests, jpeg_scans);
     tcase_add_test(tests, jpeg_at_a_fraction);
     tcase_add_test(tests, fit_keeps_exact);
     tcase_add_test(tests, fit_colours);

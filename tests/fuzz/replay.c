@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define SIZE_MOST    (1 << 20)
-#define SECONDS_MOST 10 /* under a sanitizer, on a busy machine; it should take a tenth of one */
+#define SECONDS_MOST 10 /* of the processor, under a sanitizer; it should take a tenth of one */
 
 /* How many inputs were put through; -1: one could not be read, or took too long. */
 static int replay(

@@ -675,6 +675,31 @@ START_TEST(shared_constant) {
 }
 END_TEST
 
+/* As transformers have them in each layer. */
+START_TEST(known_masks) {
+    enum { SIZE = 256, LAYERS = 12 };
+    pb_model *model = sample();
+    ADD(model->graph, initializer, tensor_of("row", 7, 2, (int64_t[]){1, SIZE}));
+    ADD(model->graph, initializer, tensor_of("column", 7, 2, (int64_t[]){SIZE, 1}));
+    ADD(model->graph, initializer, tensor_of("one", MICA_ONNX_FLOAT, 0, NULL));
+    ADD(model->graph, input, info_of("s", MICA_ONNX_FLOAT, 2, (int64_t[]){SIZE, SIZE}));
+    static const char *const steps[][2] = {{"GreaterOrEqual", "row column"}, {"Cast", "k0"},
+        {"Sub", "k1 one"}, {"Mul", "k2 one"}, {"Add", "s k3"}};
+    for (int layer = 0; layer < LAYERS; layer++)
+        for (int i = 0; i < 5; i++) {
+            char inputs[64] = "", name[32];
+            for (char *word = strtok(copy_of(steps[i][1]), " "); word; word = strtok(NULL, " "))
+                snprintf(inputs + strlen(inputs), sizeof inputs - strlen(inputs),
+                    *word == 'k' ? "%s_%d " : "%s ", word, layer);
+            snprintf(name, sizeof name, "k%d_%d", i, layer);
+            mica_onnx_pb_node *node = node_add(model, steps[i][0], inputs, name);
+            if (i == 1)
+                attribute_add(node, "to", 2)->i = MICA_ONNX_FLOAT;
+        }
+    ck_ok(try_file(model_write(model)));
+}
+END_TEST
+
 START_TEST(not_models) {
     ck_refused(try_file(temp_path("nowhere.onnx")), MICA_E_NOT_FOUND, "nowhere.onnx");
     ck_refused(try_file(temp_path("")), MICA_E_INVALID, "not a file");
@@ -700,6 +725,7 @@ int main(void) {
     tcase_add_test(tests, many_small_messages);
     tcase_add_test(tests, equal_names);
     tcase_add_test(tests, shared_constant);
+    tcase_add_test(tests, known_masks);
     tcase_add_test(tests, not_models);
     suite_add_tcase(suite, tests);
     return temp_run(suite);
