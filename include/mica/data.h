@@ -38,6 +38,7 @@ typedef struct mica_dataset_info {
                                             range; else both 0 */
     bool ordered; /* batches are not to be shuffled: each goes on where the one before ended */
     int32_t users, items;           /* of ratings, else 0 */
+    uint64_t ids_hash;              /* of ratings: see mica_ratings_info */
     int32_t classes;                /* 0: targets are float32 */
     const char *const *class_names; /* `classes` of them */
     float scale;

@@ -45,6 +45,7 @@ typedef struct mica_ratings_rows {
 typedef struct mica_ratings_info {
     int64_t count;
     int32_t users, items;
+    uint64_t ids_hash; /* of the ids in the order of their numbers, which a model relies on */
     const char *const *user_ids; /* as in the file */
     const char *const *item_ids;
     const char *const *titles;  /* by item, NULL where there is none; NULL: there are none at all */

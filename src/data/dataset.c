@@ -208,6 +208,7 @@ mica_status mica_dataset_adopt(
         .ordered = samples->ordered,
         .users = samples->users,
         .items = samples->items,
+        .ids_hash = samples->ids_hash,
         .classes = numbers ? 0 : classes,
         .class_names = (const char *const *)store->class_names,
         .scale = options->scale != 0 ? options->scale

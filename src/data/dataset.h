@@ -31,6 +31,7 @@ typedef struct mica_samples {
     int64_t ahead;   /* with starts: the target of a sample begins so far behind it, in the array */
     mica_shape target;
     int32_t users, items;                /* of ratings, else 0 */
+    uint64_t ids_hash;                   /* likewise */
     float target_lowest, target_highest; /* see mica_dataset_info */
     mica_seen seen;
     bool ordered;   /* see mica_dataset_info */

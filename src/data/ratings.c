@@ -2,6 +2,7 @@
 #include "data/ratings.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <limits.h>
@@ -162,6 +163,12 @@ static mica_status rows_make(const int32_t *row, int32_t rows, const int32_t *co
     return status;
 }
 
+static uint64_t ids_hash(const mica_ids *ids, uint64_t hash) {
+    for (int32_t i = 0; i < ids->count; i++)
+        hash = mica_hash_text(hash, ids->texts[i]);
+    return mica_hash_text(hash, "");
+}
+
 /* Makes ratings of the list; on failure that, and one of the names' owners, stay the caller's. */
 static mica_status ratings_make(const mica_rating_list *list, struct shared_names *shared,
     const mica_ratings_options *options, mica_ratings **out) {
@@ -196,6 +203,7 @@ static mica_status ratings_make(const mica_rating_list *list, struct shared_name
         .count = list->count,
         .users = users,
         .items = items,
+        .ids_hash = ids_hash(&names->items, ids_hash(&names->users, MICA_HASH_START)),
         .user_ids = (const char *const *)names->users.texts,
         .item_ids = (const char *const *)names->items.texts,
         .titles = (const char *const *)names->titles,

@@ -57,8 +57,11 @@ mica_status mica_dataset_from_ratings(
         return mica_fail(
             MICA_E_INVALID, "ratings: middle %g: wanted a finite number", (double)middle);
     const mica_ratings_info *info = mica_ratings_get_info(ratings);
-    mica_samples samples = {
-        .count = info->count, .sample = MICA_SHAPE(2), .users = info->users, .items = info->items};
+    mica_samples samples = {.count = info->count,
+        .sample = MICA_SHAPE(2),
+        .users = info->users,
+        .items = info->items,
+        .ids_hash = info->ids_hash};
     mica_status status =
         samples_make(info, seen ? mica_ratings_get_info(seen) : NULL, middle, &samples);
     if (status == MICA_OK)

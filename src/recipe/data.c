@@ -152,6 +152,9 @@ static const mica_key data_keys[] = {
         .fallback_note = "the file's", .help = "of ratings; training fills it in"},
     {"items", MICA_KEY_INTEGER, offsetof(mica_recipe_data, items), .range = {0, INT32_MAX},
         .fallback_note = "the file's", .help = "of ratings; training fills it in"},
+    {"ids_hash", MICA_KEY_TEXT, OF_RATINGS(ids_hash), .fallback_note = "the file's",
+        .help = "of ratings; training fills it in, so that a run notices a file that numbers its "
+                "users and items otherwise"},
     {"class_names", MICA_KEY_HOOK, .hook = class_names_read, .type = "a list of texts",
         .fallback_note = "the set's, or numbers",
         .help = "one a class, in order; images: the folders, if not in the order of their names"},
@@ -200,7 +203,7 @@ static const mica_key data_keys[] = {
         .help = "implicit ratings: lines with smaller ones are left out"},
     {"lowest", MICA_KEY_FLOAT, OF_RATINGS(lowest), .range = {.any = true},
         .fallback_note = "what the file has; movielens-100k: 1",
-        .help = "ratings: what is below is an error; predictions are cut to it"},
+        .help = "ratings: what is below is an error; predictions are cut to it; goes with highest"},
     {"highest", MICA_KEY_FLOAT, OF_RATINGS(highest), .range = {.any = true},
         .fallback_note = "what the file has; movielens-100k: 5",
         .help = "ratings: the same at the upper end"},

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "data/folder.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #define SHIPPED        "ratings.csv"
 #define SHIPPED_TITLES "ratings-titles.csv"
 #define MOVIELENS      "movielens-100k"
+
+#define IDS_OVERRIDE "data.ids_hash="
 
 /* A test part is the same in every run. */
 #define TEST_SEED 1
@@ -74,9 +77,14 @@ mica_status mica_recipe_ratings_check(
             "set %s has one mean, that of the ratings", data->set);
     if (least && !ratings->implicit)
         return mica_yaml_fail(yaml, least, "at_least belongs to implicit: true");
+    mica_yaml_node lowest = mica_schema_find(yaml, map, "lowest");
+    mica_yaml_node highest = mica_schema_find(yaml, map, "highest");
+    if (!lowest != !highest)
+        return mica_yaml_fail(yaml, lowest ? lowest : highest,
+            "lowest and highest go together: give both, or none for what the file has");
     if (ratings->lowest > ratings->highest)
-        return mica_yaml_fail(yaml, mica_schema_find(yaml, map, "lowest"),
-            "lowest %g is above highest %g", (double)ratings->lowest, (double)ratings->highest);
+        return mica_yaml_fail(yaml, lowest, "lowest %g is above highest %g",
+            (double)ratings->lowest, (double)ratings->highest);
     if (titles && !data->files[0])
         return mica_yaml_fail(
             yaml, titles, "set %s without files has titles of its own; take them out", data->set);
@@ -195,17 +203,31 @@ static mica_status whole_read(
     return status;
 }
 
-/* A run's recipe has the sizes of what it was trained with. */
+char *mica_recipe_ids_override(uint64_t ids_hash) {
+    return mica_format(IDS_OVERRIDE "%016" PRIx64, ids_hash);
+}
+
+/* A run's recipe has the sizes of what it was trained with, and tells its ids apart. */
 static mica_status sizes_check(const mica_recipe *recipe, const mica_ratings *ratings) {
     const mica_recipe_data *data = &recipe->data;
     const mica_ratings_info *info = mica_ratings_get_info(ratings);
-    if ((!data->users || data->users == info->users) &&
-        (!data->items || data->items == info->items))
-        return MICA_OK;
-    return mica_fail(MICA_E_INVALID,
-        "%s has %lld users and %lld items, its ratings have %d and %d: wanted the file that it was "
-        "trained with",
-        recipe->path, (long long)data->users, (long long)data->items, info->users, info->items);
+    if ((data->users && data->users != info->users) || (data->items && data->items != info->items))
+        return mica_fail(MICA_E_INVALID,
+            "%s has %lld users and %lld items, its ratings have %d and %d: wanted the file that it "
+            "was trained with",
+            recipe->path, (long long)data->users, (long long)data->items, info->users, info->items);
+    char *own = mica_recipe_ids_override(info->ids_hash);
+    if (!own)
+        return MICA_E_MEMORY;
+    const char *hash = data->ratings.ids_hash;
+    bool other = hash && strcmp(hash, own + strlen(IDS_OVERRIDE)) != 0;
+    free(own);
+    if (other)
+        return mica_fail(MICA_E_INVALID,
+            "%s: its ratings have other users or items than the file that it was trained with, or "
+            "in another order: wanted that file",
+            recipe->path);
+    return MICA_OK;
 }
 
 /* Splits *whole, which becomes its training part. */

@@ -342,6 +342,8 @@ mica_status mica_recipe_settle(
         status = texts_add(&all, mica_format("data.users=%d", info->users));
     if (status == MICA_OK && !data->items && info->items)
         status = texts_add(&all, mica_format("data.items=%d", info->items));
+    if (status == MICA_OK && !data->ratings.ids_hash && info->users)
+        status = texts_add(&all, mica_recipe_ids_override(info->ids_hash));
     if (status == MICA_OK && !data->channels && info->users && info->mean)
         status = texts_add(&all, mica_format("data.mean=[%.9g]", (double)*info->mean));
     if (status == MICA_OK && all.count > before->count)

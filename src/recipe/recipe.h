@@ -21,7 +21,8 @@ typedef struct mica_recipe_ratings {
     float relevant;                  /* test ratings from this on are to be found; 0: no ranking */
     int split;                       /* mica_ratings_split_kind */
     int64_t last, fold, folds;
-    bool pairs; /* training compares two items of a user: the loss bpr */
+    char *ids_hash; /* of the file that was trained with, in hexadecimal digits; NULL: any */
+    bool pairs;     /* training compares two items of a user: the loss bpr */
 } mica_recipe_ratings;
 
 /* Where the data comes from. */
@@ -137,6 +138,9 @@ mica_status mica_recipe_weights_path(const mica_recipe *recipe, const char *fold
  * holds nothing out, and so is *test where it has none. */
 mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
     mica_dataset **train, mica_dataset **validation, mica_dataset **test);
+
+/* The override that says which ratings a recipe was trained with; free() it. */
+char *mica_recipe_ids_override(uint64_t ids_hash);
 
 /* The ratings that those of a set of ratings are made of; other sets are MICA_E_UNSUPPORTED. Any
  * out may be NULL, and is set to NULL where there is no such part. */

@@ -56,24 +56,28 @@ static void progress(void *user, double done) {
     report(user, MICA_TRAIN_STEP, done);
 }
 
-/* The recipe with the numbers of users and items, so that a run notices other ratings. */
+/* The recipe with the numbers of users and items and which they are, so that a run notices other
+ * ratings. */
 static mica_status settle(mica_recipe **recipe, const mica_ratings_info *info) {
     const mica_texts *before = &(*recipe)->overrides;
     mica_recipe *settled = NULL;
-    const char **all = mica_alloc(before->count + 2, sizeof *all);
+    const char **all = mica_alloc(before->count + 3, sizeof *all);
     char *users = mica_format("data.users=%d", info->users);
     char *items = mica_format("data.items=%d", info->items);
-    mica_status status = all && users && items ? MICA_OK : MICA_E_MEMORY;
+    char *ids = mica_recipe_ids_override(info->ids_hash);
+    mica_status status = all && users && items && ids ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK) {
         for (size_t i = 0; i < before->count; i++)
             all[i] = before->item[i];
         all[before->count] = users;
         all[before->count + 1] = items;
-        status = mica_recipe_load((*recipe)->path, all, before->count + 2, &settled);
+        all[before->count + 2] = ids;
+        status = mica_recipe_load((*recipe)->path, all, before->count + 3, &settled);
     }
     free(all);
     free(users);
     free(items);
+    free(ids);
     MICA_TRY(status);
     mica_recipe_destroy(recipe);
     *recipe = settled;

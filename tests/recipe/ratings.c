@@ -27,16 +27,21 @@ static mica_recipe *loaded(const char *text) {
     return recipe;
 }
 
-/* 6 users and 4 items, in no order: user u rates item i unless u + i is a multiple of 3. */
-static void setup(void) {
+/* 6 users and 4 items, in an order that `step` gives: user u rates item i unless u + i is a
+ * multiple of 3. */
+static void ratings_write(int step) {
     char text[2048], *at = text;
-    temp_make();
     for (int k = 0; k < 24; k++) {
-        int u = k * 7 % 24 % 6, i = k * 7 % 24 / 6;
+        int u = k * step % 24 % 6, i = k * step % 24 / 6;
         if ((u + i) % 3)
             at += sprintf(at, "u%d\ti%d\t%d\t%d\n", u, i, 1 + (u * i + u) % 5, 100 * i + u);
     }
     temp_write("r.tsv", text, (size_t)(at - text));
+}
+
+static void setup(void) {
+    temp_make();
+    ratings_write(7);
     temp_write("titles.csv", "i0,Zero\ni2,Two\n", 15);
 }
 
@@ -110,6 +115,11 @@ START_TEST(settled) {
     ck_assert_float_eq(run->data.mean[0], r->data.mean[0]);
     ck_ok(mica_recipe_build(run, 2, &network));
     mica_network_destroy(&network);
+    ck_ok(mica_recipe_open_ratings(run, NULL, &train, NULL, NULL));
+    mica_ratings_destroy(&train);
+    ratings_write(5); /* the same ratings, but other numbers */
+    ck_refused(mica_recipe_open_ratings(run, NULL, &train, NULL, NULL), MICA_E_INVALID,
+        "or in another order: wanted that file");
     mica_recipe_destroy(&run);
     mica_recipe_destroy(&r);
 }
@@ -169,6 +179,8 @@ START_TEST(refused) {
         {RATES "data: {set: ratings, split: lst}\n", "did you mean last?"},
         {RATES "data: {set: ratings, titles: t.csv}\n", "without files has titles of its own"},
         {RATES "data: {set: ratings, lowest: 5, highest: 1}\n", "lowest 5 is above highest 1"},
+        {RATES "data: {set: ratings, lowest: 3}\n", "lowest and highest go together"},
+        {RATES "data: {set: ratings, highest: 3}\n", "lowest and highest go together"},
         {RATES "data: {set: ratings, scale: 2}\n", "set ratings has no use for scale"},
         {RATES "data: {set: ratings, mean: [1, 2]}\n", "has one mean"},
         {RATES "data: {set: ratings, files: [a, b]}\n", "set ratings needs files: [FILE], or none"},
@@ -191,7 +203,7 @@ START_TEST(not_opened) {
         {"set: ratings, files: [none.tsv]", MICA_E_NOT_FOUND, "none.tsv is not there"},
         {"set: ratings, files: [none.tar.gz/u.data]", MICA_E_NOT_FOUND, "none.tar.gz is not there"},
         {"set: ratings, files: [r.tsv], titles: none.csv", MICA_E_NOT_FOUND, "none.csv is not"},
-        {"set: ratings, files: [r.tsv], highest: 4", MICA_E_FORMAT,
+        {"set: ratings, files: [r.tsv], lowest: 0, highest: 4", MICA_E_FORMAT,
             "is out of range: wanted 0 to 4"},
         {"set: ratings, files: [r.tsv], users: 7", MICA_E_INVALID,
             "has 7 users and 0 items, its ratings have 6 and 4"},
