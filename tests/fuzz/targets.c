@@ -164,11 +164,15 @@ void fuzz_cifar10(const uint8_t *data, size_t size) {
         dataset_use(set);
 }
 
+/* As ratings, and as the titles of an item of others. */
 void fuzz_ratings(const uint8_t *data, size_t size) {
+    static const char two[] = "u,7,1\nv,8,2\n";
     mica_ratings *ratings;
-    const char *path = file_of("ratings", data, size);
-    const mica_ratings_options options = {.titles = path};
-    if (mica_ratings_read(path, &options, &ratings) == MICA_OK)
+    if (mica_ratings_read(file_of("ratings", data, size), NULL, &ratings) == MICA_OK)
+        mica_ratings_destroy(&ratings);
+    const mica_ratings_options options = {.titles = file_of("titles", data, size)};
+    const char *others = file_of("others", (const uint8_t *)two, sizeof two - 1);
+    if (mica_ratings_read(others, &options, &ratings) == MICA_OK)
         mica_ratings_destroy(&ratings);
 }
 
