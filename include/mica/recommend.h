@@ -102,8 +102,10 @@ MICA_API mica_status mica_neighbours_score(
  * users and items (matrix factorization). One thread at a time. */
 typedef struct mica_recommender mica_recommender;
 
-/* run: its folder. data: where its ratings are looked for, as in mica_train_options. device, as for
- * mica_device_open, is opened for networks only: neighbours were found when the run was made. */
+/* MICA_E_UNSUPPORTED: the run is not of ratings; MICA_E_INVALID: these are not those that it was
+ * trained with. run: its folder. data: where its ratings are looked for, as in mica_train_options.
+ * device, as for mica_device_open, is opened for networks only: neighbours were found when the run
+ * was made. */
 MICA_API mica_status mica_recommender_open(
     const char *run, const char *data, const char *device, mica_recommender **recommender);
 MICA_API void mica_recommender_destroy(mica_recommender **recommender);
@@ -122,7 +124,8 @@ typedef struct mica_recommendation {
 
 /* The best items for a user, at most `room` of them, the best first and of equals the lower number:
  * by mica_neighbours_score, items of score 0 left out, or by what the network foresees.
- * exclude_seen leaves out all that the user has rated, in any part of the ratings. */
+ * exclude_seen leaves out all that the user has rated, in any part of the ratings. *count gets how
+ * many there are. MICA_E_INVALID: there is no user, or item, of that number. */
 MICA_API mica_status mica_recommend_user(mica_recommender *recommender, int32_t user,
     bool exclude_seen, mica_recommendation *items, size_t room, size_t *count);
 

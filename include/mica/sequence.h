@@ -121,7 +121,7 @@ MICA_API mica_value *mica_embedding_layer(mica_value *ids, const char *name, int
  * that are too few. */
 MICA_API int64_t mica_sequence_batches(int64_t count, int64_t sequences, int64_t length);
 
-/* Writes batch number `batch`, (sequences, length). */
+/* Writes batch number `batch`, (sequences, length). MICA_E_INVALID: there is no such batch. */
 MICA_API mica_status mica_sequence_batch(const int32_t *numbers, int64_t count, int64_t sequences,
     int64_t length, int64_t batch, int32_t *out);
 

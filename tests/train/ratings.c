@@ -191,6 +191,38 @@ START_TEST(neural) {
 }
 END_TEST
 
+START_TEST(recommends) {
+    static const char *const overrides[] = {"data.set=ratings", "batch=64", "epochs=2"};
+    ck_ok(train("movielens-mf", "run", overrides, COUNT(overrides), 0, false, NULL));
+    mica_recommender *r = NULL;
+    ck_refused(
+        mica_recommender_open(temp_path("none"), NULL, device, &r), MICA_E_NOT_FOUND, "none");
+    ck_assert_ptr_null(r);
+    ck_ok(mica_recommender_open(temp_path("run"), NULL, device, &r));
+    ck_assert_ptr_null(mica_recommender_neighbours(r));
+    const mica_ratings *ratings = mica_recommender_ratings(r);
+    const mica_ratings_info *info = mica_ratings_get_info(ratings);
+    const int32_t user = 3;
+    mica_recommendation best[200];
+    size_t count = 0;
+    ck_ok(mica_recommend_user(r, user, false, best, COUNT(best), &count));
+    ck_assert_uint_eq(count, (size_t)info->items);
+    ck_ok(mica_recommend_user(r, user, true, best, 5, &count));
+    ck_assert_uint_eq(count, 5);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert(i == 0 || best[i].score <= best[i - 1].score);
+        for (int64_t k = info->by_user.start[user]; k < info->by_user.start[user + 1]; k++)
+            ck_assert_int_ne(info->by_user.other[k], best[i].item);
+    }
+    ck_ok(mica_recommend_item(r, 7, best, 5, &count));
+    ck_assert(count == 5 && best[0].item != 7 && best[0].score <= 1.0f);
+    ck_refused(mica_recommend_user(r, -1, true, best, 5, &count), MICA_E_INVALID, "user -1");
+    ck_refused(mica_recommend_user(r, info->users, true, best, 5, &count), MICA_E_INVALID, "user");
+    ck_refused(mica_recommend_item(r, info->items, best, 5, &count), MICA_E_INVALID, "item");
+    mica_recommender_destroy(&r);
+}
+END_TEST
+
 START_TEST(not_ratings) {
     static const char *const overrides[] = {"epochs=1"};
     mica_run *run = NULL;
@@ -224,6 +256,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tests, ranking);
     tcase_add_test(tests, continued);
     tcase_add_test(tests, neural);
+    tcase_add_test(tests, recommends);
     tcase_add_test(tests, not_ratings);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
