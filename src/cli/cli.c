@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "cli/tensors.h"
 
 #include <errno.h>
 #include <math.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int mica_cli_exit(mica_status status) {
     switch (status) {
@@ -104,11 +106,38 @@ bool mica_cli_ends(const char *name, const char *with) {
     return n > m && !strcmp(name + n - m, with);
 }
 
-char *mica_cli_recipe_path(const char *path) {
+static bool is_folder(const char *path) {
     struct stat about;
-    if (!stat(path, &about) && S_ISDIR(about.st_mode))
-        return mica_path_join(path, "recipe.yaml");
-    return mica_strdup(path);
+    return !stat(path, &about) && S_ISDIR(about.st_mode);
+}
+
+char *mica_cli_recipe_path(const char *path) {
+    return is_folder(path) ? mica_path_join(path, "recipe.yaml") : mica_strdup(path);
+}
+
+int mica_cli_recipe_check(const char *command, const char *path) {
+    if (!mica_cli_is_tensors(path) || is_folder(path))
+        return 0;
+    return mica_cli_usage(
+        "%s: %s is no recipe: expected a YAML file or the folder of a run", command, path);
+}
+
+int mica_cli_output_check(const char *command, const char *path) {
+    const char *slash = strrchr(path, '/');
+    const size_t length = slash ? (size_t)(slash - path) + (slash == path) : 0;
+    char *folder = mica_format("%.*s", slash ? (int)length : 1, slash ? path : ".");
+    int code = 0;
+    if (!folder)
+        code = mica_cli_fail(MICA_E_MEMORY);
+    else if (is_folder(path))
+        code = mica_cli_usage("%s: %s is a folder: expected the name of a file", command, path);
+    else if (!access(folder, F_OK) && !is_folder(folder))
+        code = mica_cli_usage("%s: cannot write %s: %s is no folder", command, path, folder);
+    else if (access(folder, W_OK | X_OK))
+        code = mica_cli_usage(
+            "%s: cannot write %s: its folder %s: %s", command, path, folder, strerror(errno));
+    free(folder);
+    return code;
 }
 
 json_t *mica_cli_real(double number) {

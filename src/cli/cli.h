@@ -53,6 +53,14 @@ bool mica_cli_ends(const char *name, const char *with);
  * NULL when memory runs out. */
 char *mica_cli_recipe_path(const char *path);
 
+/* Whether RECIPE|RUN can be one: 0, or 2 with the error printed where the name is that of a file of
+ * weights. `command` begins it. */
+int mica_cli_recipe_check(const char *command, const char *path);
+
+/* Whether a file can be written at this path: 0, or 2 with the error printed where the path is a
+ * folder's, or its folder is not there or cannot be written into. `command` begins it. */
+int mica_cli_output_check(const char *command, const char *path);
+
 /* A number for JSON, which has no NaN and no infinity: they become null. */
 json_t *mica_cli_real(double number);
 

@@ -12,8 +12,9 @@ static const char help[] =
     "usage: mica convert [OPTION]... FROM TO\n"
     "\n"
     "FROM is a run, or a recipe with --weights, and TO a network.onnx (opset 17); or both are files\n"
-    "of weights: FROM .onnx, .safetensors, .npz or .npy, TO .safetensors or .npz. Names are kept. An\n"
-    "ONNX file's weights keep its order: filters are (out, in, height, width).\n"
+    "of weights: FROM .onnx, .safetensors, .npz or .npy, TO .safetensors or .npz. Names are kept,\n"
+    "texts in .npz only. An ONNX file's weights keep its order: filters are (out, in, height,\n"
+    "width).\n"
     "\n"
     "  --batch N         samples at once in the ONNX file (1)\n"
     "  --channels-first  images in the ONNX file are (batch, depth, height, width)\n"
@@ -56,6 +57,7 @@ typedef struct contents {
     size_t count;
     mica_stored_tensor *tensors;
     void **numbers;
+    const char *const **texts; /* in the place of numbers, those of the open file */
 } contents;
 
 static void contents_free(contents *c) {
@@ -66,18 +68,21 @@ static void contents_free(contents *c) {
     }
     free(c->tensors);
     free(c->numbers);
+    free(c->texts);
 }
 
 static mica_status contents_read(const mica_cli_tensors *from, contents *c) {
     c->tensors = mica_alloc(from->count, sizeof *c->tensors);
     c->numbers = mica_alloc(from->count, sizeof *c->numbers);
-    if (!c->tensors || !c->numbers)
+    c->texts = mica_alloc(from->count, sizeof *c->texts);
+    if (!c->tensors || !c->numbers || !c->texts)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < from->count; i++) {
         mica_stored_tensor tensor;
         MICA_TRY(mica_cli_tensors_get(from, i, &tensor));
-        const bool real = mica_cli_tensor_real(&tensor);
-        int64_t count = mica_stored_count(&tensor);
+        const mica_array *texts = mica_cli_tensors_texts(from, i);
+        const bool real = !texts && mica_cli_tensor_real(&tensor);
+        int64_t count = texts ? 0 : mica_stored_count(&tensor);
         if (count < 0)
             return mica_fail(MICA_E_FORMAT, "the tensor %s is too large", tensor.name);
         c->tensors[i] =
@@ -87,12 +92,28 @@ static mica_status contents_read(const mica_cli_tensors *from, contents *c) {
         c->count = i + 1;
         if (!c->tensors[i].name || !c->tensors[i].dim || !c->numbers[i])
             return MICA_E_MEMORY;
-        mica_status status = real ? mica_cli_tensors_floats(from, i, c->numbers[i])
-                                  : mica_cli_tensors_integers(from, i, c->numbers[i]);
+        c->texts[i] = texts ? texts->texts : NULL;
+        mica_status status = texts  ? MICA_OK
+                             : real ? mica_cli_tensors_floats(from, i, c->numbers[i])
+                                    : mica_cli_tensors_integers(from, i, c->numbers[i]);
         if (status != MICA_OK)
             return mica_fail_in(status, "tensor %s", tensor.name);
     }
     return MICA_OK;
+}
+
+/* A line that names the texts, for a format that has numbers only. */
+static void show_left_out(const contents *c) {
+    bool any = false;
+    for (size_t i = 0; i < c->count; i++)
+        if (c->texts[i]) {
+            fprintf(stderr, "%s%s",
+                any ? ", " : "note: texts do not go into safetensors, left out: ",
+                c->tensors[i].name);
+            any = true;
+        }
+    if (any)
+        fputc('\n', stderr);
 }
 
 /* The wider ones first, as the format wants it. */
@@ -104,10 +125,13 @@ static mica_status write_safetensors(const contents *c, const char *to) {
     mica_status status = sorted && numbers ? MICA_OK : MICA_E_MEMORY;
     for (int pass = 0; pass < 2 && status == MICA_OK; pass++)
         for (size_t i = 0; i < c->count; i++)
-            if ((c->tensors[i].type == MICA_STORED_F32) == (pass == 1)) {
+            if (!c->texts[i] && (c->tensors[i].type == MICA_STORED_F32) == (pass == 1)) {
                 sorted[count] = c->tensors[i];
                 numbers[count++] = c->numbers[i];
             }
+    if (status == MICA_OK && !count && c->count)
+        status = mica_fail(MICA_E_UNSUPPORTED,
+            "all that would go into %s is text: safetensors has numbers only, .npz has both", to);
     if (status == MICA_OK)
         status = mica_safetensors_begin(to, sorted, count, NULL, 0, &writer);
     for (size_t i = 0; i < count && status == MICA_OK; i++)
@@ -117,6 +141,8 @@ static mica_status write_safetensors(const contents *c, const char *to) {
         status = mica_safetensors_commit(&writer);
     else if (writer)
         mica_safetensors_abort(&writer);
+    if (status == MICA_OK)
+        show_left_out(c);
     free(sorted);
     free(numbers);
     return status;
@@ -141,18 +167,19 @@ static mica_status write_npz(const contents *c, const char *to) {
     mica_status status = arrays ? MICA_OK : MICA_E_MEMORY;
     for (size_t i = 0; i < c->count && status == MICA_OK; i++) {
         const mica_stored_tensor *tensor = &c->tensors[i];
-        const bool real = tensor->type == MICA_STORED_F32;
+        const bool real = tensor->type == MICA_STORED_F32, text = c->texts[i];
         if (tensor->rank > MICA_MAX_RANK)
             status = mica_fail(MICA_E_UNSUPPORTED,
                 "the tensor %s has %d dimensions, at most %d can be written", tensor->name,
                 tensor->rank, MICA_MAX_RANK);
-        else if (!real)
+        else if (!real && !text)
             status = narrow(tensor, c->numbers[i]);
         if (status == MICA_OK)
             arrays[i] = (mica_array){.name = tensor->name,
                 .shape = mica_shape_of(tensor->rank, tensor->dim),
                 .floats = real ? c->numbers[i] : NULL,
-                .integers = real ? NULL : c->numbers[i]};
+                .integers = real || text ? NULL : c->numbers[i],
+                .texts = c->texts[i]};
     }
     if (status == MICA_OK)
         status = mica_npz_write(to, arrays, c->count);
@@ -181,19 +208,21 @@ static mica_status convert_weights(const char *from, const char *to) {
 static int convert(const mica_cli_model *model, int64_t batch,
     const mica_onnx_export_options *options, const char *to) {
     const bool weights = mica_cli_is_tensors(model->path);
+    int code;
     if (weights && !mica_cli_ends(to, ".safetensors") && !mica_cli_ends(to, ".npz"))
         return mica_cli_usage("convert: weights become a .safetensors or .npz file, not %s", to);
     if (!weights && !mica_cli_ends(to, ".onnx"))
         return mica_cli_usage("convert: a network becomes a .onnx file, not %s", to);
     if (weights && (batch || options->channels_first || model->weights || model->n_overrides))
         return mica_cli_usage("convert: %s are weights: options are for networks", model->path);
+    if (!weights && (code = mica_cli_model_check(model, "convert")))
+        return code;
+    if ((code = mica_cli_output_check("convert", to)))
+        return code;
     if (weights) {
         mica_status status = convert_weights(model->path, to);
         return status == MICA_OK ? 0 : mica_cli_fail(status);
     }
-    int code = mica_cli_model_check(model, "convert");
-    if (code)
-        return code;
     mica_run *run = NULL;
     mica_status status = mica_cli_model_open(model, &run);
     if (status == MICA_OK) {

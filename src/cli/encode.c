@@ -112,12 +112,14 @@ static int parse(int argc, char **argv, arguments *a) {
         return mica_cli_usage("encode: expected either pictures or --set; see mica encode --help");
     if (a->count && !a->set)
         return mica_cli_usage("encode: --count goes with --set");
-    for (size_t i = 0; a->set && i < 3; i++)
-        if (!strcmp(a->set, set_names[i]))
-            return mica_cli_model_check(&a->model, "encode");
-    return a->set ? mica_cli_usage(
-                        "encode: --set: expected train, validation or test, got \"%s\"", a->set)
-                  : mica_cli_model_check(&a->model, "encode");
+    bool known = !a->set;
+    for (size_t i = 0; !known && i < 3; i++)
+        known = !strcmp(a->set, set_names[i]);
+    if (!known)
+        return mica_cli_usage(
+            "encode: --set: expected train, validation or test, got \"%s\"", a->set);
+    int code = mica_cli_model_check(&a->model, "encode");
+    return code ? code : mica_cli_output_check("encode", a->out);
 }
 
 /* ---- samples ---- */

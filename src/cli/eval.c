@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/mem.h"
+#include "cli/model.h"
 #include "train/evaluate.h"
 #include "train/neighbours.h"
 #include "train/recommend.h"
@@ -70,7 +71,7 @@ static int parse(int argc, char **argv, arguments *a) {
     if (a->n_overrides && !a->weights)
         return mica_cli_usage("eval: --set goes with --weights: a run has its recipe");
     a->run = argv[optind];
-    return 0;
+    return a->weights ? 0 : mica_cli_run_check(a->run, "eval");
 }
 
 /* Samples of a class, how many were found, and how many were taken for it. */

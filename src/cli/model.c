@@ -1,5 +1,9 @@
 #include "cli/model.h"
 
+#include "cli/tensors.h"
+
+#include <sys/stat.h>
+
 bool mica_cli_model_option(mica_cli_model *model, int option) {
     switch (option) {
     case 'd':
@@ -14,6 +18,18 @@ bool mica_cli_model_option(mica_cli_model *model, int option) {
     default:
         return false;
     }
+}
+
+int mica_cli_run_check(const char *path, const char *command) {
+    struct stat about;
+    if (stat(path, &about) || S_ISDIR(about.st_mode))
+        return 0;
+    if (mica_cli_is_tensors(path))
+        return mica_cli_usage(
+            "%s: %s is a file of weights: expected a run's folder, or a recipe with --weights FILE",
+            command, path);
+    return mica_cli_usage(
+        "%s: %s is not the folder of a run: a recipe needs --weights FILE", command, path);
 }
 
 int mica_cli_model_check(const mica_cli_model *model, const char *command) {
@@ -32,6 +48,8 @@ int mica_cli_model_check(const mica_cli_model *model, const char *command) {
         return mica_cli_usage("%s: an ONNX file does not say what becomes of pictures: give "
                               "--preprocess alexnet, vgg, torchvision, squeezenet or a YAML file",
             command);
+    if (!onnx && !model->weights)
+        return mica_cli_run_check(model->path, command);
     return 0;
 }
 

@@ -25,6 +25,10 @@ bool mica_cli_model_option(mica_cli_model *model, int option);
 /* Checks that the options fit together: 0, or 2 with the error printed. `command` begins it. */
 int mica_cli_model_check(const mica_cli_model *model, const char *command);
 
+/* Whether a path that is given without --weights can be a run's folder: 0, or 2 with the error
+ * printed. What is not there is found while opening. */
+int mica_cli_run_check(const char *path, const char *command);
+
 mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **run);
 
 #endif

@@ -11,13 +11,15 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: mica plan [--device D] [--set key=value]... [--json] RECIPE|RUN\n"
+    "usage: mica plan [--device D] [--data DIR] [--set key=value]... [--json] RECIPE|RUN\n"
     "\n"
     "Compiles the training step of a recipe, runs it on random data and shows every launch: the\n"
     "nodes that it serves, its kernel, bytes moved, floating-point operations and time. No file is\n"
     "read but the recipe, and data where only they tell a layer's size.\n"
     "\n"
     "  --device D        opencl:0, vulkan:0, a part of a name, gpu, cpu or auto (the default)\n"
+    "  --data DIR        where data sets lie, of recipes whose sizes only their data tell (default:\n"
+    "                    $MICA_DATA, ~/.cache/mica/data, or ../shared/data)\n"
     "  --set key=value   changes a key of the recipe: --set batch=256\n"
     "  --json            one JSON object instead of the table\n"
     "  --help            this text\n";
@@ -26,7 +28,7 @@ static const char help[] =
 enum { STEPS_PER_EPOCH = 100, WARM_UP = 3, RUNS = 9 };
 
 typedef struct request {
-    const char *path, *device;
+    const char *path, *device, *data;
     const char **overrides;
     size_t n_overrides;
     bool json;
@@ -58,7 +60,7 @@ static mica_status prepare(const request *asked, planned *p) {
              : MICA_E_MEMORY;
     free(file);
     MICA_TRY(status);
-    MICA_TRY(mica_recipe_complete(&p->recipe, getenv("MICA_DATA")));
+    MICA_TRY(mica_recipe_complete(&p->recipe, asked->data));
     mica_recipe_schedule(p->recipe, STEPS_PER_EPOCH);
     MICA_TRY(mica_recipe_build(p->recipe, p->recipe->batch, &p->network));
     MICA_TRY(mica_device_open(asked->device, &p->device));
@@ -225,13 +227,16 @@ static int show_plan(const request *asked) {
 
 int mica_cli_plan(int argc, char **argv) {
     static const struct option options[] = {{"device", required_argument, NULL, 'd'},
-        {"set", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    request asked = {.overrides = mica_alloc((size_t)argc, sizeof *asked.overrides)};
+        {"data", required_argument, NULL, 'D'}, {"set", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    request asked = {.data = getenv("MICA_DATA"),
+        .overrides = mica_alloc((size_t)argc, sizeof *asked.overrides)};
     int code = asked.overrides ? -1 : mica_cli_fail(MICA_E_MEMORY);
     for (int letter; code < 0 && (letter = mica_cli_option(argc, argv, "h", options)) != -1;) {
         if (letter == 'd')
             asked.device = optarg;
+        else if (letter == 'D')
+            asked.data = optarg;
         else if (letter == 's')
             asked.overrides[asked.n_overrides++] = optarg;
         else if (letter == 'j')
@@ -243,7 +248,7 @@ int mica_cli_plan(int argc, char **argv) {
     }
     if (code < 0 && optind != argc - 1)
         code = mica_cli_usage("plan: expected one RECIPE or RUN; see mica plan --help");
-    if (code < 0) {
+    if (code < 0 && !(code = mica_cli_recipe_check("plan", argv[optind]))) {
         asked.path = argv[optind];
         code = show_plan(&asked);
     }

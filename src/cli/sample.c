@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "io/grid.h"
 #include "train/pictures.h"
+#include "train/run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -83,7 +84,7 @@ static int parse(int argc, char **argv, mica_cli_sampling *a) {
     if (optind != argc - 1)
         return mica_cli_usage("sample: expected one RUN; see mica sample --help");
     a->run = argv[optind];
-    return 0;
+    return a->out ? mica_cli_output_check("sample", a->out) : 0;
 }
 
 static mica_status write_png(
@@ -125,6 +126,12 @@ static int sample_pictures(mica_cli_sampling *a, mica_run *run) {
         return mica_cli_usage(
             "sample: %s writes no text: --prime, --length, --temperature and --top-k are for runs "
             "that were trained on one",
+            a->run);
+    if (!run->one.network->drawn)
+        return mica_cli_usage(
+            "sample: %s cannot make samples: it is no variational autoencoder (with "
+            "a gaussian layer, and a loss with target: input), and was not trained "
+            "on a text",
             a->run);
     a->png = a->out && mica_cli_ends(a->out, ".png");
     if (!a->png && (!a->out || !mica_cli_ends(a->out, ".npy")))

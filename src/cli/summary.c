@@ -11,12 +11,14 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: mica summary [--set key=value]... [--json] RECIPE|RUN|FILE\n"
+    "usage: mica summary [--data DIR] [--set key=value]... [--json] RECIPE|RUN|FILE\n"
     "\n"
     "Shows the layers of a recipe's network, or of a run's: output shapes, numbers of parameters\n"
     "and connections. ? stands for the batch. Of a FILE (.onnx, .safetensors, .npz, .npy): its\n"
     "tensors and, of ONNX, its inputs and operators.\n"
     "\n"
+    "  --data DIR        where data sets lie, of recipes whose sizes only their data tell (default:\n"
+    "                    $MICA_DATA, ~/.cache/mica/data, or ../shared/data)\n"
     "  --set key=value   changes a key of the recipe: --set layers.hidden.units=64\n"
     "  --json            one JSON object instead of the table\n"
     "  --help            this text\n";
@@ -115,15 +117,15 @@ static json_t *make_json(const char *name, const mica_network *network) {
         (json_int_t)(sum.parameters * (int64_t)sizeof(float)));
 }
 
-static int summarize(
-    const char *path, const char *const *overrides, size_t n_overrides, bool json) {
+static int summarize(const char *path, const char *data, const char *const *overrides,
+    size_t n_overrides, bool json) {
     mica_recipe *recipe = NULL;
     mica_network *network = NULL;
     char *file = mica_cli_recipe_path(path);
     mica_status status =
         file ? mica_recipe_load(file, overrides, n_overrides, &recipe) : MICA_E_MEMORY;
     if (status == MICA_OK)
-        status = mica_recipe_complete(&recipe, getenv("MICA_DATA"));
+        status = mica_recipe_complete(&recipe, data);
     if (status == MICA_OK)
         status = mica_recipe_build(recipe, 1, &network);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
@@ -140,14 +142,18 @@ static int summarize(
 }
 
 int mica_cli_summary(int argc, char **argv) {
-    static const struct option options[] = {{"set", required_argument, NULL, 's'},
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"data", required_argument, NULL, 'D'},
+        {"set", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+    const char *data = NULL;
     bool json = false;
     const char **overrides = mica_alloc((size_t)argc, sizeof *overrides);
     size_t n_overrides = 0;
     int code = overrides ? -1 : mica_cli_fail(MICA_E_MEMORY);
     for (int letter; code < 0 && (letter = mica_cli_option(argc, argv, "h", options)) != -1;) {
-        if (letter == 's')
+        if (letter == 'D')
+            data = optarg;
+        else if (letter == 's')
             overrides[n_overrides++] = optarg;
         else if (letter == 'j')
             json = true;
@@ -158,10 +164,15 @@ int mica_cli_summary(int argc, char **argv) {
     }
     if (code < 0 && optind != argc - 1)
         code = mica_cli_usage("summary: expected one RECIPE or RUN; see mica summary --help");
-    if (code < 0 && !n_overrides && mica_cli_is_tensors(argv[optind]))
+    const bool weights = code < 0 && mica_cli_is_tensors(argv[optind]);
+    if (weights && (n_overrides || data))
+        code = mica_cli_usage(
+            "summary: %s is a file of weights: --set and --data are for recipes", argv[optind]);
+    else if (weights)
         code = mica_cli_summary_tensors(argv[optind], json);
-    if (code < 0)
-        code = summarize(argv[optind], overrides, n_overrides, json);
+    else if (code < 0)
+        code = summarize(
+            argv[optind], data ? data : getenv("MICA_DATA"), overrides, n_overrides, json);
     free(overrides);
     return code;
 }

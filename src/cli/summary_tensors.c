@@ -25,15 +25,16 @@ static json_t *shape_json(const mica_stored_tensor *tensor) {
     return shape;
 }
 
-static void row_add(mica_text *text, const mica_stored_tensor *tensor, int width) {
-    mica_text_add(text, "%-*s  %-5s ", width, tensor->name, mica_stored_type_name(tensor->type));
+static void row_add(
+    mica_text *text, const mica_stored_tensor *tensor, const char *type, int width) {
+    mica_text_add(text, "%-*s  %-5s ", width, tensor->name, type);
     shape_add(text, tensor);
     mica_text_add(text, "\n");
 }
 
-static json_t *row_json(const mica_stored_tensor *tensor) {
-    return json_pack("{s:s, s:s, s:o}", "name", tensor->name, "type",
-        mica_stored_type_name(tensor->type), "shape", shape_json(tensor));
+static json_t *row_json(const mica_stored_tensor *tensor, const char *type) {
+    return json_pack(
+        "{s:s, s:s, s:o}", "name", tensor->name, "type", type, "shape", shape_json(tensor));
 }
 
 static int wider(int width, const char *name) {
@@ -91,15 +92,18 @@ static mica_status summarize(
     mica_text_add(text, "%s\n", path);
     for (size_t i = 0; i < n_inputs; i++) {
         mica_text_add(text, i ? "" : "inputs\n");
-        row_add(text, mica_onnx_get_input(t->onnx, i), width);
-        json_array_append_new(inputs, row_json(mica_onnx_get_input(t->onnx, i)));
+        const mica_stored_tensor *input = mica_onnx_get_input(t->onnx, i);
+        row_add(text, input, mica_stored_type_name(input->type), width);
+        json_array_append_new(inputs, row_json(input, mica_stored_type_name(input->type)));
     }
     for (size_t i = 0; i < t->count; i++) {
         (void)mica_cli_tensors_get(t, i, &tensor); /* which worked above */
         mica_text_add(text, i || !t->onnx ? "" : "tensors\n");
-        row_add(text, &tensor, width);
-        json_array_append_new(tensors, row_json(&tensor));
-        numbers += mica_stored_count(&tensor);
+        const bool texts = mica_cli_tensors_texts(t, i);
+        const char *type = texts ? "TEXT" : mica_stored_type_name(tensor.type);
+        row_add(text, &tensor, type, width);
+        json_array_append_new(tensors, row_json(&tensor, type));
+        numbers += texts ? 0 : mica_stored_count(&tensor);
     }
     if (t->onnx) {
         nodes_add(t->onnx, text, width, json);

@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,20 +48,42 @@ mica_status mica_cli_tensors_get(
         return MICA_OK;
     }
     const mica_array *array = mica_npz_get(t->npz, index);
-    const char *name = *array->name ? array->name : "array";
-    if (array->texts)
-        return mica_fail(MICA_E_UNSUPPORTED, "the array %s is text, not numbers", name);
-    *tensor = (mica_stored_tensor){name, array->floats ? MICA_STORED_F32 : MICA_STORED_I32,
-        array->shape.rank, array->shape.dim};
+    *tensor = (mica_stored_tensor){*array->name ? array->name : "array",
+        array->floats ? MICA_STORED_F32 : MICA_STORED_I32, array->shape.rank, array->shape.dim};
     return MICA_OK;
+}
+
+const mica_array *mica_cli_tensors_texts(const mica_cli_tensors *t, size_t index) {
+    const mica_array *array = t->npz ? mica_npz_get(t->npz, index) : NULL;
+    return array && array->texts ? array : NULL;
+}
+
+/* Numbers of 64 bits as float32, none of which becomes infinite on the way. */
+static mica_status read_doubles(
+    mica_safetensors *file, const mica_stored_tensor *tensor, float *floats) {
+    const size_t count = (size_t)mica_stored_count(tensor);
+    double *doubles = mica_alloc(count, sizeof *doubles);
+    mica_status status =
+        doubles ? mica_safetensors_read_bytes(file, tensor, doubles) : MICA_E_MEMORY;
+    for (size_t i = 0; i < count && status == MICA_OK; i++) {
+        floats[i] = (float)doubles[i];
+        if (isfinite(doubles[i]) && !isfinite(floats[i]))
+            status = mica_fail(MICA_E_UNSUPPORTED,
+                "it has %g, and F64 becomes F32, which ends at 3.4e38", doubles[i]);
+    }
+    free(doubles);
+    return status;
 }
 
 mica_status mica_cli_tensors_floats(const mica_cli_tensors *t, size_t index, float *floats) {
     if (t->onnx)
         return mica_onnx_read_floats(t->onnx, index, floats);
-    if (t->safetensors)
-        return mica_safetensors_read_floats(
-            t->safetensors, mica_safetensors_get(t->safetensors, index), floats);
+    if (t->safetensors) {
+        const mica_stored_tensor *tensor = mica_safetensors_get(t->safetensors, index);
+        return tensor->type == MICA_STORED_F64
+                   ? read_doubles(t->safetensors, tensor, floats)
+                   : mica_safetensors_read_floats(t->safetensors, tensor, floats);
+    }
     const mica_array *array = mica_npz_get(t->npz, index);
     memcpy(floats, array->floats, (size_t)mica_shape_count(array->shape) * sizeof *floats);
     return MICA_OK;
@@ -81,14 +105,29 @@ static void widen(int64_t *integers, size_t count, mica_stored_type type) {
     }
 }
 
+/* Those of 64 bits without a sign came as they are. */
+static mica_status check_sign(const mica_stored_tensor *tensor, const int64_t *integers) {
+    const int64_t count = tensor->type == MICA_STORED_U64 ? mica_stored_count(tensor) : 0;
+    for (int64_t i = 0; i < count; i++)
+        if (integers[i] < 0)
+            return mica_fail(MICA_E_UNSUPPORTED,
+                "it has %" PRIu64 ", and U64 becomes I64, which ends at %" PRId64,
+                (uint64_t)integers[i], INT64_MAX);
+    return MICA_OK;
+}
+
 mica_status mica_cli_tensors_integers(const mica_cli_tensors *t, size_t index, int64_t *integers) {
-    if (t->onnx)
-        return mica_onnx_read_integers(t->onnx, index, integers);
+    if (t->onnx) {
+        mica_stored_tensor tensor;
+        MICA_TRY(mica_onnx_get_tensor(t->onnx, index, &tensor));
+        MICA_TRY(mica_onnx_read_integers(t->onnx, index, integers));
+        return check_sign(&tensor, integers);
+    }
     if (t->safetensors) {
         const mica_stored_tensor *tensor = mica_safetensors_get(t->safetensors, index);
         MICA_TRY(mica_safetensors_read_bytes(t->safetensors, tensor, integers));
         widen(integers, (size_t)mica_stored_count(tensor), tensor->type);
-        return MICA_OK;
+        return check_sign(tensor, integers);
     }
     const mica_array *array = mica_npz_get(t->npz, index);
     for (int64_t i = 0; i < mica_shape_count(array->shape); i++)

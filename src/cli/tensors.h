@@ -19,11 +19,16 @@ bool mica_cli_is_tensors(const char *path);
 mica_status mica_cli_tensors_open(const char *path, mica_cli_tensors *tensors);
 void mica_cli_tensors_close(mica_cli_tensors *tensors);
 
-/* Its name, type and shape, which live until the next call or closing. */
+/* Its name, type and shape, which live until the next call or closing. The type of an array of
+ * texts says nothing. */
 mica_status mica_cli_tensors_get(
     const mica_cli_tensors *tensors, size_t index, mica_stored_tensor *tensor);
 
-/* Whether its numbers have a point; then they are read as floats, others as integers. */
+/* An array of texts, which lives until closing; NULL where there are numbers. */
+const mica_array *mica_cli_tensors_texts(const mica_cli_tensors *tensors, size_t index);
+
+/* Whether its numbers have a point; then they are read as floats, others as integers.
+ * MICA_E_UNSUPPORTED: one does not fit into float32 or int64. */
 bool mica_cli_tensor_real(const mica_stored_tensor *tensor);
 mica_status mica_cli_tensors_floats(const mica_cli_tensors *tensors, size_t index, float *floats);
 mica_status mica_cli_tensors_integers(

@@ -147,7 +147,7 @@ static int parse(int argc, char **argv, arguments *a) {
     if (optind != argc - 1)
         return mica_cli_usage("train: expected one RECIPE or RUN; see mica train --help");
     a->recipe = argv[optind];
-    return 0;
+    return mica_cli_recipe_check("train", a->recipe);
 }
 
 static int train(arguments *a) {

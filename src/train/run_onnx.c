@@ -34,8 +34,11 @@ static mica_status input_shape(
             (long long)input->dim[0]);
     if (dim[1] != 1 && dim[1] != 3)
         return mica_fail(MICA_E_UNSUPPORTED,
-            "%s: its pictures have %lld channels: wanted 1 or 3, in the second dimension", path,
-            (long long)dim[1]);
+            "%s: its pictures have %lld channels: wanted 1 or 3, in the second dimension%s", path,
+            (long long)dim[1],
+            dim[3] == 1 || dim[3] == 3 ? "; it was exported with channels last: convert it with "
+                                         "--channels-first"
+                                       : "");
     if (dim[2] < 1 || dim[3] < 1)
         return mica_fail(MICA_E_INVALID,
             "%s leaves the height and width of pictures open: preprocess needs `crop`", path);

@@ -8,8 +8,8 @@ import sys
 import tempfile
 
 mica, recipes = sys.argv[1], pathlib.Path(sys.argv[2])
-COMMANDS = ['train', 'eval', 'predict', 'sample', 'encode', 'convert', 'summary', 'plan', 'fetch', 'devices',
-            'check', 'bench']
+COMMANDS = ['train', 'eval', 'predict', 'sample', 'encode', 'recommend', 'convert', 'summary', 'plan',
+            'fetch', 'devices', 'check', 'bench']
 
 
 def run(*args):
@@ -83,6 +83,25 @@ loss: softmax_cross_entropy
     expect((row['output'], row['parameters']), ([None, 14, 14, 20], 3860))
 got = summary(recipes / 'cifar10-resnet.yaml')
 expect((got['parameters'], got['frozen']), (271098, 1376))
+
+# Sizes that only the data tell
+with tempfile.TemporaryDirectory() as folder:
+    recipe, data = pathlib.Path(folder, 'letters.yaml'), pathlib.Path(folder, 'data')
+    recipe.write_text('''
+input: [4]
+data: {set: text, files: [letters.txt]}
+layers:
+  - {type: embedding, name: letters, rows: classes, width: 2}
+  - {type: dense, name: scores, units: classes}
+loss: softmax_cross_entropy
+''')
+    data.mkdir()
+    pathlib.Path(data, 'letters.txt').write_text('abcab' * 100)
+    for command in 'summary', 'plan':
+        code, out, err = run(command, recipe, '--data', folder)
+        assert (code, out) == (2, '') and err.count('\n') == 1, err
+        assert f'{folder}/letters.txt' in err and 'name its folder with --data' in err, err
+    expect(summary(recipe, '--data', data)['parameters'], 3 * 2 + 2 * 3 + 3)
 
 # The course's parameter counts
 for name, parameters in [('3-4-2', 26), ('3-4-4-1', 41)]:
