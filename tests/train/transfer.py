@@ -19,6 +19,7 @@ data = pathlib.Path(sys.argv[4]).resolve()
 recipes, network = source.resolve() / 'recipes', data / 'squeezenet-imagenet'
 weights = network / 'squeezenet_v1.0.safetensors'
 CODES, SECONDS, TOLERANCE = 0.88, 60, 1e-3  # accuracy, time with the codes, largest relative difference
+SPREAD = 4.5 / 153  # seeds differ by four pictures, fine-tuned or not
 on_cpu_shaders = device.startswith('vulkan')  # where the network takes a second a picture
 
 
@@ -76,20 +77,20 @@ def png(path, pixels, side):
 
 
 def sees():
-    """The five likeliest classes of photographs are those of the reference, most of them."""
+    """The five likeliest classes of the five photographs are those of the reference, in its order."""
     with open(network / 'expected_top5.tsv', encoding='utf-8') as file:
         rows = [line.rstrip('\n').split('\t') for line in file][1:]
-    names = ['chelsea.png'] if on_cpu_shaders else ['chelsea.png', 'astronaut.png', 'china.jpg']
+    names = ['chelsea.png', 'astronaut.png', 'rocket.jpg', 'china.jpg', 'flower.jpg']
     got = as_json('predict', recipes / 'squeezenet.yaml', '--weights', weights, '--labels',
                   network / 'synset_words.txt', *[data / 'photos' / name for name in names])
     for name, image in zip(names, got['images']):
         wanted = {int(row[2]): float(row[3]) for row in rows if row[0] == name}
         seen = {entry['class']: entry['probability'] for entry in image['classes']}
-        check(len(wanted.keys() & seen.keys()) >= 4, f'{name}: {seen}, wanted {wanted}')
-        check(next(iter(wanted)) == next(iter(seen)), f'{name}: {seen}, wanted {wanted}')
-        check(all(abs(seen[i] - wanted[i]) < 0.02 for i in wanted.keys() & seen.keys()),
-              f'{name}: {seen}, wanted {wanted}')
+        check(len(wanted) == 5 and list(seen) == list(wanted), f'{name}: {seen}, wanted {wanted}')
+        check(all(abs(seen[i] - wanted[i]) < 0.02 for i in wanted), f'{name}: {seen}, wanted {wanted}')
+    # Two show what ImageNet has a class for: a cat, and a rocket.
     check(got['images'][0]['classes'][0]['name'] == 'Egyptian cat', got)
+    check('missile' in [entry['name'] for entry in got['images'][2]['classes']], got)
 
 
 def agrees():
@@ -124,15 +125,22 @@ def encode(part, out):
                    '--mean', part, '-o', out)
 
 
-def codes(photos):
+def learn_codes(photos):
+    """The accuracy of a softmax on codes, and the time that both took."""
     began = time.monotonic()
     for part, count in ('train', 244), ('val', 153):
         check(encode(photos / part, f'{part}.npz')['shape'] == [count, 512], part)
     got = as_json('train', recipes / 'transfer-codes.yaml', '--data', '.', '--out', 'codes')
     seconds = time.monotonic() - began
-    print(f"codes: {got['test_accuracy']:.4f} in {seconds:.0f} s")
+    print(f"codes: {got['test_accuracy']:.4f} in {seconds:.0f} s", flush=True)
     check(got['test_accuracy'] >= CODES, got)
-    print('' if seconds < SECONDS else f'NOTE: that took more than {SECONDS} s')
+    return got['test_accuracy'], seconds
+
+
+def codes(photos):
+    seconds = learn_codes(photos)[1]
+    check(seconds < SECONDS, f'the codes and training took {seconds:.0f} s, wanted less than {SECONDS} s '
+          f'on 2 cores; the load of this machine is {os.getloadavg()[0]:.1f}')
     got = as_json('eval', 'codes', '--data', '.')
     check(got['test_accuracy'] >= CODES, got)
     # a folder without classes, and one with a picture that is none
@@ -173,14 +181,27 @@ def onnx():
 
 
 def fine_tune(photos):
+    """The last layers learn, then all of them, from the best weights of those."""
+    least = learn_codes(photos)[0] - SPREAD
     os.symlink(network, photos.parent / network.name)
     arguments = ['train', recipes / 'transfer-finetune.yaml', '--data', photos.parent, '--out', 'last']
     done = ok(*arguments, '--json')
     got = json.loads(done.stdout.splitlines()[-1])
     check('note: scores/weight (512, 2) starts anew' in done.stderr and 'conv10.weight' in done.stderr,
           done.stderr)
-    print(f"fine-tuned: {got['test_accuracy']:.4f} in {got['seconds']:.0f} s")
+    print(f"fine-tuned: {got['test_accuracy']:.4f} in {got['seconds']:.0f} s", flush=True)
+    check(got['test_accuracy'] >= max(least, CODES), got)
+    done = ok('train', recipes / 'transfer-finetune.yaml', '--data', photos.parent, '--out', 'all',
+              '--set', 'weights.file=last', '--set', 'weights.learning_rate=0.1',
+              '--set', 'optimizer.learning_rate=0.001', '--set', 'epochs=4', '--json')
+    got = json.loads(done.stdout.splitlines()[-1])
+    check('anew' not in done.stderr, done.stderr)
+    print(f"all layers: {got['test_accuracy']:.4f} in {got['seconds']:.0f} s", flush=True)
     check(got['test_accuracy'] >= CODES, got)
+    first = [sorted(floats(safetensors(path)[name][0])) for path, name in
+             ((weights, 'conv1.weight'), (pathlib.Path('last', 'model.safetensors'), 'conv1/weight'),
+              (pathlib.Path('all', 'model.safetensors'), 'conv1/weight'))]
+    check(first[0] == first[1] != first[2], 'the first layer is to learn in the second phase alone')
 
 
 def main():
