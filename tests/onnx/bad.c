@@ -358,54 +358,48 @@ SPOIL(shape_of_negative) {
     only(m, "ConstantOfShape", 1, (int64_t[]){-1})->n_input = 1;
     NODE(0)->input[0] = copy_of("numbers");
 }
-/* Each is small enough alone. */
-SPOIL(many_known_numbers) {
+/* Adds so many nodes: n0, n1, ... */
+static void add_many(pb_model *m, int count, const char *op, const char *inputs) {
+    char name[32];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        node_add(m, op, inputs, name);
+    }
+}
+/* The only node makes known zeros, small enough alone. */
+static void only_zeros(pb_model *m) {
     only(m, "ConstantOfShape", 1, (int64_t[]){65536});
     m->graph->n_node = 0;
-    char name[32];
-    for (int i = 0; i < 20000; i++) {
-        snprintf(name, sizeof name, "n%d", i);
-        node_add(m, "ConstantOfShape", "numbers", name);
-    }
+    node_add(m, "ConstantOfShape", "numbers", "zeros");
+}
+SPOIL(many_known_numbers) {
+    only_zeros(m);
+    add_many(m, 20000, "ConstantOfShape", "numbers");
     node_add(m, "Identity", "n9", "y");
 }
 SPOIL(many_reductions) {
-    only(m, "ConstantOfShape", 1, (int64_t[]){65536});
-    m->graph->n_node = 0;
-    node_add(m, "ConstantOfShape", "numbers", "zeros");
-    char name[32];
-    for (int i = 0; i < 2000; i++) {
-        snprintf(name, sizeof name, "n%d", i);
-        node_add(m, "ReduceMax", "zeros", name);
-    }
+    only_zeros(m);
+    add_many(m, 2000, "ReduceMax", "zeros");
     node_add(m, "Identity", "n9", "y");
 }
 SPOIL(many_operands) {
-    only(m, "ConstantOfShape", 1, (int64_t[]){65536});
-    m->graph->n_node = 0;
-    node_add(m, "ConstantOfShape", "numbers", "zeros");
+    only_zeros(m);
     mica_onnx_pb_node *sum = node_add(m, "Sum", "zeros", "y");
     for (int i = 0; i < 3000; i++)
         ADD(sum, input, copy_of("zeros"));
 }
 SPOIL(many_pieces) {
-    char name[32];
     int64_t places[100];
+    const size_t before = m->graph->n_node;
     for (int i = 0; i < 100; i++)
         places[i] = i % 2;
     ADD(m->graph, initializer, integers_of("places", 100, places));
-    for (int i = 0; i < 200; i++) {
-        snprintf(name, sizeof name, "n%d", i);
-        node_add(m, "Gather", "x places", name);
-        attribute_add(NODE(m->graph->n_node - 1), "axis", 2)->i = 2;
-    }
+    add_many(m, 200, "Gather", "x places");
+    for (size_t i = before; i < m->graph->n_node; i++)
+        attribute_add(NODE(i), "axis", 2)->i = 2;
 }
 SPOIL(many_nodes) {
-    char name[32];
-    for (int i = 0; i < 40000; i++) {
-        snprintf(name, sizeof name, "n%d", i);
-        node_add(m, "Relu", "x", name);
-    }
+    add_many(m, 40000, "Relu", "x");
 }
 SPOIL(axis_far) {
     attribute_add(NODE(2), "axis", 2)->i = INT64_MIN;
@@ -648,11 +642,10 @@ END_TEST
 /* Nothing is wrong with these. */
 START_TEST(equal_names) {
     pb_model *model = sample();
-    char name[32];
-    for (int i = 0; i < 2500; i++) {
-        snprintf(name, sizeof name, "n%d", i);
-        node_add(model, "Relu", "x", name)->name = copy_of("relu");
-    }
+    const size_t before = model->graph->n_node;
+    add_many(model, 2500, "Relu", "x");
+    for (size_t i = before; i < model->graph->n_node; i++)
+        model->graph->node[i]->name = copy_of("relu");
     ck_ok(try_file(model_write(model)));
 }
 END_TEST
