@@ -50,6 +50,7 @@
 
 #include "conv2d_cpu.h"
 #include "conv2d_epilogue.h"
+#include "fma.h"
 
 /* ---- the product ---- */
 
@@ -70,7 +71,7 @@ INLINE void product(floatv acc[MR][NV], __local const float *slab, __local const
         EACH(i, MR) {
             const floatv left = (floatv)(x[i][at]);
             EACH(v, NV)
-                acc[i][v] = fma(left, right[v], acc[i][v]);
+                acc[i][v] = FMA(left, right[v], acc[i][v]);
         }
         panel += NR;
     }
@@ -220,7 +221,7 @@ __kernel void conv2d_gather_few(__global const float *source, __global const flo
                 EACH(i, MR) {
                     const floatv left = vloadv(0, x[i] + tap);
                     EACH(j, COLS)
-                        acc[i][j] = fma(left, right[j], acc[i][j]);
+                        acc[i][j] = FMA(left, right[j], acc[i][j]);
                 }
             }
             EACH(i, MR) {

@@ -19,6 +19,7 @@
 
 #include "conv2d_cpu.h"
 #include "conv2d_epilogue.h"
+#include "fma.h"
 
 /* Work-groups count, the fastest first: blocks of channels, then as job_at says. */
 __kernel void conv2d_depthwise(__global const float *source, __global const float *filter,
@@ -57,7 +58,7 @@ __kernel void conv2d_depthwise(__global const float *source, __global const floa
                     const size_t tap = tap_at[t];
                     const floatv right = vloadv(t, panel);
                     EACH(i, MR)
-                        acc[i] = fma(vloadv(0, x[i] + tap), right, acc[i]);
+                        acc[i] = FMA(vloadv(0, x[i] + tap), right, acc[i]);
                 }
                 EACH(i, MR) {
                     if (i0 + i >= pixels)
@@ -119,7 +120,7 @@ __kernel void conv2d_depthwise_filter(__global const float *image, __global cons
                     const size_t pixel = pixel_at[l];
                     const floatv right = vloadv(l, panel);
                     EACH(i, MR)
-                        acc[i] = fma(vloadv(0, x[i] + pixel), right, acc[i]);
+                        acc[i] = FMA(vloadv(0, x[i] + pixel), right, acc[i]);
                 }
                 EACH(i, MR) {
                     if (t0 + i >= positions)

@@ -67,6 +67,7 @@ typedef struct {
 } conv_params;
 
 #include "elementwise_apply.h"
+#include "fma.h"
 ELEMENTWISE_FUNCTION(activate, float)
 #define EPILOGUE(v, channel)                                                                       \
     activate(ACT, (v) + (p.has_bias ? bias[channel] : 0.0f), 0.0f, 0.0f, p.act_k)
@@ -169,7 +170,7 @@ tile_place place_of(const conv_params p) {
         bv[v] = bt[l][x + v * LOCAL_X];                                                            \
         EACH(u, TM) {                                                                              \
             EACH(v, TN)                                                                            \
-            acc[u][v] = fma(av[u], bv[v], acc[u][v]);                                              \
+            acc[u][v] = FMA(av[u], bv[v], acc[u][v]);                                              \
         }                                                                                          \
     }
 
@@ -303,11 +304,11 @@ __kernel KERNEL_GROUP void conv2d_gather_direct(__global const float *source,
                 __global const float *f =
                     filter + (tap * n + channel % n) * p.out_c + group * channels;
                 for (int c = 0; c < channels; c++)
-                    sum = fma(from[c], f[c], sum);
+                    sum = FMA(from[c], f[c], sum);
 #else
                 __global const float *f = filter + tap * channels * p.out_c + channel;
                 for (int c = 0; c < channels; c++)
-                    sum = fma(from[c], f[c * p.out_c], sum);
+                    sum = FMA(from[c], f[c * p.out_c], sum);
 #endif
             }
         }
@@ -389,7 +390,7 @@ __kernel KERNEL_GROUP void conv2d_filter_direct(__global const float *image,
         for (int l = lbegin; l < lend; l++) {
             const int sy = window.mid * p.stride_h + tap_y, sx = window.low * p.stride_w + tap_x;
             if (sy >= 0 && sy < p.in_h && sx >= 0 && sx < p.in_w)
-                sum = fma(from[((window.high * p.in_h + sy) * p.in_w + sx) * p.in_c],
+                sum = FMA(from[((window.high * p.in_h + sy) * p.in_w + sx) * p.in_c],
                     map[l * p.out_c + channel], sum);
             window = digits_add(window, 1, p.out_h, p.out_w);
         }

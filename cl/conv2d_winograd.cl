@@ -57,6 +57,7 @@
 
 #include "conv2d_cpu.h"
 #include "conv2d_epilogue.h"
+#include "fma.h"
 
 #define SIDE      4 /* of a tile */
 #define REACH     6 /* of the source's pixels that it needs */
@@ -80,21 +81,21 @@ typedef struct {
 
 /* Six numbers times BT. */
 INLINE void transform_pixels(floatv to[REACH], const floatv d[REACH]) {
-    const floatv even_p = fma((floatv)(-Q2), d[2], d[4]), odd_p = fma((floatv)(-Q2), d[1], d[3]);
-    const floatv even_q = fma((floatv)(-P2), d[2], d[4]), odd_q = fma((floatv)(-P2), d[1], d[3]);
-    to[0] = fma((floatv)(P2 * Q2), d[0], fma((floatv)(-P2 - Q2), d[2], d[4]));
-    to[1] = fma((floatv)(P), odd_p, even_p);
-    to[2] = fma((floatv)(-P), odd_p, even_p);
-    to[3] = fma((floatv)(Q), odd_q, even_q);
-    to[4] = fma((floatv)(-Q), odd_q, even_q);
-    to[5] = fma((floatv)(P2 * Q2), d[1], fma((floatv)(-P2 - Q2), d[3], d[5]));
+    const floatv even_p = FMA((floatv)(-Q2), d[2], d[4]), odd_p = FMA((floatv)(-Q2), d[1], d[3]);
+    const floatv even_q = FMA((floatv)(-P2), d[2], d[4]), odd_q = FMA((floatv)(-P2), d[1], d[3]);
+    to[0] = FMA((floatv)(P2 * Q2), d[0], FMA((floatv)(-P2 - Q2), d[2], d[4]));
+    to[1] = FMA((floatv)(P), odd_p, even_p);
+    to[2] = FMA((floatv)(-P), odd_p, even_p);
+    to[3] = FMA((floatv)(Q), odd_q, even_q);
+    to[4] = FMA((floatv)(-Q), odd_q, even_q);
+    to[5] = FMA((floatv)(P2 * Q2), d[1], FMA((floatv)(-P2 - Q2), d[3], d[5]));
 }
 
 /* Three numbers times G. */
 INLINE void transform_filter(floatv to[REACH], const floatv g[3]) {
     const float n = 1 / (2 * P2 * (P2 - Q2)), o = 1 / (2 * Q2 * (Q2 - P2));
-    const floatv even_p = fma((floatv)(P2), g[2], g[0]) * n, odd_p = g[1] * (P * n);
-    const floatv even_q = fma((floatv)(Q2), g[2], g[0]) * o, odd_q = g[1] * (Q * o);
+    const floatv even_p = FMA((floatv)(P2), g[2], g[0]) * n, odd_p = g[1] * (P * n);
+    const floatv even_q = FMA((floatv)(Q2), g[2], g[0]) * o, odd_q = g[1] * (Q * o);
     to[0] = g[0] * (1 / (P2 * Q2));
     to[1] = even_p + odd_p;
     to[2] = even_p - odd_p;
@@ -108,9 +109,9 @@ INLINE void transform_back(floatv to[SIDE], const floatv m[REACH]) {
     const floatv even_p = m[1] + m[2], odd_p = m[1] - m[2];
     const floatv even_q = m[3] + m[4], odd_q = m[3] - m[4];
     to[0] = m[0] + even_p + even_q;
-    to[1] = fma((floatv)(P), odd_p, odd_q * Q);
-    to[2] = fma((floatv)(P2), even_p, even_q * Q2);
-    to[3] = fma((floatv)(P2 * P), odd_p, fma((floatv)(Q2 * Q), odd_q, m[5]));
+    to[1] = FMA((floatv)(P), odd_p, odd_q * Q);
+    to[2] = FMA((floatv)(P2), even_p, even_q * Q2);
+    to[3] = FMA((floatv)(P2 * P), odd_p, FMA((floatv)(Q2 * Q), odd_q, m[5]));
 }
 
 /* ---- the filter ---- */
@@ -227,7 +228,7 @@ INLINE void multiply(__local float *sums, __local const float *tiles, uint apart
         EACH(i, MR) {
             const floatv left = (floatv)(x[i][l]);
             EACH(v, NV)
-            acc[i][v] = fma(left, right[v], acc[i][v]);
+            acc[i][v] = FMA(left, right[v], acc[i][v]);
         }
         panel += NR;
     }

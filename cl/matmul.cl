@@ -91,6 +91,7 @@ typedef floatv floatv_anywhere __attribute__((aligned(4)));
 #endif
 
 #include "elementwise_apply.h"
+#include "fma.h"
 #if HAS_BIAS && !SPLIT
 #define BIAS_AT(load) (load)
 #else
@@ -117,14 +118,11 @@ typedef struct {
     float act_k;        /* the activation's immediate */
 } matmul_params;
 
-/* A tile's lines of C come early, while the products are formed. Not OpenCL C, so only where the
- * compiler says that it knows it. */
-#if defined(__has_builtin)
-#if __has_builtin(__builtin_prefetch)
+/* A tile's lines of C come early, while the products are formed. Not OpenCL C, so only where a
+ * compiler that knows it makes a processor's own code: on the way to SPIR-V it cannot be translated. */
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
 #define PREFETCH(p) __builtin_prefetch((const void *)(size_t)(p), 1, 3)
-#endif
-#endif
-#ifndef PREFETCH
+#else
 #define PREFETCH(p)
 #endif
 
@@ -163,7 +161,7 @@ typedef struct {
             EACH(i, R) {                                                                           \
                 const floatv x = (floatv)(ap[i * AP_ROW]);                                         \
                 EACH(v, NV)                                                                        \
-                    acc[i][v] = fma(x, b[v], acc[i][v]);                                           \
+                    acc[i][v] = FMA(x, b[v], acc[i][v]);                                           \
             }                                                                                      \
             ap += AP_K;                                                                            \
             bp += NR;                                                                              \
@@ -380,10 +378,10 @@ __kernel void matmul_fwd_row(__global const float *a, __global const float *b,
             acc[u] = (floatv)(0.0f);
         for (; l + 4 * VW <= p.k; l += 4 * VW) {
             EACH(u, 4)
-                acc[u] = fma(vloadv(u, a + l), vloadv(u, s + l), acc[u]);
+                acc[u] = FMA(vloadv(u, a + l), vloadv(u, s + l), acc[u]);
         }
         for (; l + VW <= p.k; l += VW)
-            acc[0] = fma(vloadv(0, a + l), vloadv(0, s + l), acc[0]);
+            acc[0] = FMA(vloadv(0, a + l), vloadv(0, s + l), acc[0]);
         float lane[VW];
         VSTORE((acc[0] + acc[1]) + (acc[2] + acc[3]), 0, lane, __private);
         _Pragma("unroll") for (uint h = VW / 2; h > 0; h /= 2) {
@@ -393,7 +391,7 @@ __kernel void matmul_fwd_row(__global const float *a, __global const float *b,
         sum = lane[0];
 #endif
         for (; l < p.k; l++)
-            sum = fma(a[l * step], s[l], sum);
+            sum = FMA(a[l * step], s[l], sum);
         c[j] = EPILOGUE(sum, BIAS_AT(bias[j]));
     }
 #else
@@ -404,7 +402,7 @@ __kernel void matmul_fwd_row(__global const float *a, __global const float *b,
         for (uint l = 0; l < p.k; l++) {
             const floatv x = (floatv)(a[l * step]);
             EACH(u, 4)
-                acc[u] = fma(x, vloadv(u, b + (size_t)l * p.ldb + j), acc[u]);
+                acc[u] = FMA(x, vloadv(u, b + (size_t)l * p.ldb + j), acc[u]);
         }
         EACH(u, 4) {
             const floatv col = (floatv)BIAS_AT(vloadv(u, bias + j));
@@ -414,14 +412,14 @@ __kernel void matmul_fwd_row(__global const float *a, __global const float *b,
     for (; j + VW <= j1; j += VW) {
         floatv acc = (floatv)(0.0f);
         for (uint l = 0; l < p.k; l++)
-            acc = fma((floatv)(a[l * step]), vloadv(0, b + (size_t)l * p.ldb + j), acc);
+            acc = FMA((floatv)(a[l * step]), vloadv(0, b + (size_t)l * p.ldb + j), acc);
         const floatv col = (floatv)BIAS_AT(vloadv(0, bias + j));
         VSTORE(EPILOGUE_VEC(acc, col), 0, c + j, __global);
     }
     for (; j < j1; j++) {
         float sum = 0.0f;
         for (uint l = 0; l < p.k; l++)
-            sum = fma(a[l * step], b[(size_t)l * p.ldb + j], sum);
+            sum = FMA(a[l * step], b[(size_t)l * p.ldb + j], sum);
         c[j] = EPILOGUE(sum, BIAS_AT(bias[j]));
     }
 #endif
@@ -481,7 +479,7 @@ __kernel TILE_GROUP void matmul_fwd_tile(__global const float *a, __global const
                 bv[v] = bt[l][x + v * LOCAL_X];
             EACH(u, TM) {
                 EACH(v, TN)
-                    acc[u][v] = fma(av[u], bv[v], acc[u][v]);
+                    acc[u][v] = FMA(av[u], bv[v], acc[u][v]);
             }
         }
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -1,4 +1,4 @@
-/* The device's rate of float32 multiply-adds: chains of fma() in registers, nothing else.
+/* The device's rate of float32 multiply-adds: chains of FMA() in registers, nothing else.
  *
  * Kernels
  *   peak_fma  each work-item runs CHAINS chains of `steps` multiply-adds on WIDTH lanes each
@@ -6,7 +6,7 @@
  * Buffers: seeds (2 floats, a factor and a summand that keep the numbers finite, unknown to the
  * compiler), sums (a float for each work-item, so that nothing is left out).
  * Operations: 2 * WIDTH * CHAINS * steps for each work-item.
- * Constants: WIDTH 1, 4, 8 or 16; CHAINS enough to hide the latency of fma, few enough for the
+ * Constants: WIDTH 1, 4, 8 or 16; CHAINS enough to hide the latency of one, few enough for the
  * registers. */
 #ifndef WIDTH
 #define WIDTH 1
@@ -15,6 +15,7 @@
 #define CHAINS 12
 #endif
 
+#include "fma.h"
 #include "vector.h"
 
 typedef struct {
@@ -28,7 +29,7 @@ KERNEL peak_fma(__global const float *seeds, __global float *sums, const peak_pa
     _Pragma("unroll") for (uint i = 0; i < CHAINS; i++) chain[i] = (vec)((float)(item + i));
     for (uint step = 0; step < p.steps; step++) {
         _Pragma("unroll") for (uint i = 0; i < CHAINS; i++) chain[i] =
-            fma(chain[i], factor, summand);
+            FMA(chain[i], factor, summand);
     }
     _Pragma("unroll") for (uint i = 0; i < CHAINS; i++) sum += chain[i];
     sums[item] = vec_sum(sum);

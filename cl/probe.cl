@@ -2,6 +2,8 @@
  *
  * probe_axpb: y[i] = SCALE * x[i] + b for i < count; x and y may be the same range.
  * bindings: 0 x, 1 y; one work-item an element; any local size in x; parameters: count, b. */
+#include "fma.h"
+
 typedef struct {
     uint count;
     float b;
@@ -11,5 +13,5 @@ __kernel __attribute__((reqd_work_group_size(LOCAL_X, LOCAL_Y, LOCAL_Z))) void p
     __global const float *x, __global float *y, const probe_params p) {
     const uint i = get_global_id(0);
     if (i < p.count)
-        y[i] = fma((float)SCALE, x[i], p.b);
+        y[i] = FMA((float)SCALE, x[i], p.b);
 }

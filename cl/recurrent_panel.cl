@@ -45,6 +45,7 @@
 
 #define WIDTH VW
 #include "elementwise_apply.h"
+#include "fma.h"
 #include "rows.h"
 
 #define UNITS          (COLUMNS == 1 ? 2 : 1)
@@ -126,7 +127,7 @@ ALWAYS void micro(
         EACH(i, MR) {
             const vec x = (vec)(ap[i * AP_ROW]);
             EACH(v, NV)
-            acc[i][v] = fma(x, b[v], acc[i][v]);
+            acc[i][v] = FMA(x, b[v], acc[i][v]);
         }
         ap++;
         bp += NR;

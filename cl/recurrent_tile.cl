@@ -33,6 +33,7 @@
 #endif
 
 #include "elementwise_apply.h"
+#include "fma.h"
 
 typedef float T;
 typedef struct {
@@ -99,7 +100,7 @@ CELL_FUNCTION product(__global const float *a, __global const float *w,
             EACH(u, TM) {
                 EACH(v, TN) {
                     EACH(g, COLUMNS)
-                    acc[u][v][g] = fma(av[u], wv[v * COLUMNS + g], acc[u][v][g]);
+                    acc[u][v][g] = FMA(av[u], wv[v * COLUMNS + g], acc[u][v][g]);
                 }
             }
         }

@@ -1,8 +1,8 @@
 /* Kernels: each a program of its own, built from the embedded source and kept on disk as a binary.
  *
  * No fast-math option is given: they break NaN and infinity, on which the training loop relies.
- * -cl-mad-enable is not given either, since it allows less accurate products; kernels call fma()
- * where they want one. */
+ * -cl-mad-enable is not given either, since it allows less accurate products; kernels call
+ * FMA() (cl/fma.h) where they want one. */
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
