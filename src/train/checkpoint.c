@@ -13,13 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FORMAT "mica-checkpoint-1"
+#define FORMAT "mica-checkpoint-2"
 
 /* An array of the model and the tensor of the file that holds it. */
 typedef struct entry {
     char *name;
-    const mica_value *parameter;
-    int state; /* the optimizer's array; -1: the weights */
+    const mica_value *parameter; /* NULL: the metrics' rows, whose numbers are doubles */
+    int state;                   /* the optimizer's array; -1: the weights */
     mica_shape shape;
 } entry;
 
@@ -35,13 +35,30 @@ static void entries_free(entries *list) {
     *list = (entries){0};
 }
 
-/* The weights alone under their names, or everything: "model/fc1/weight", "momentum/fc1/weight". */
-static mica_status entries_of(const mica_model *model, bool everything, entries *list) {
+static mica_status entry_add(entries *list, entry added) {
+    if (!added.name) {
+        entries_free(list);
+        return MICA_E_MEMORY;
+    }
+    list->at[list->count++] = added;
+    return MICA_OK;
+}
+
+/* The weights alone under their names, or with rows of metrics everything: "metrics",
+ * "model/fc1/weight", "momentum/fc1/weight". */
+static mica_status entries_of(const mica_model *model, const mica_metrics *metrics, entries *list) {
+    const bool everything = metrics != NULL;
     int states = everything ? mica_model_state_count(model) : 0;
     size_t parameters = mica_model_count(model);
-    *list = (entries){.at = mica_alloc(parameters * (size_t)(states + 1), sizeof *list->at)};
+    *list = (entries){.at = mica_alloc(parameters * (size_t)(states + 1) + 1, sizeof *list->at)};
     if (!list->at)
         return MICA_E_MEMORY;
+    if (everything)
+        MICA_TRY(entry_add(
+            list, (entry){
+                      .name = mica_strdup("metrics"),
+                      .shape = {2, {(int64_t)metrics->n_rows, (int64_t)metrics->n_columns}},
+                  }));
     for (int state = -1; state < states; state++)
         for (size_t i = 0; i < parameters; i++) {
             if (state >= 0 && model->offsets[i] >= model->trainable)
@@ -51,16 +68,13 @@ static mica_status entries_of(const mica_model *model, bool everything, entries 
                 continue;
             const char *name = mica_value_name(parameter);
             const char *prefix = state < 0 ? "model" : mica_model_state_name(model, state);
-            list->at[list->count++] = (entry){
-                .name = everything ? mica_format("%s/%s", prefix, name) : mica_strdup(name),
-                .parameter = parameter,
-                .state = state,
-                .shape = mica_value_shape(parameter),
-            };
-            if (!list->at[list->count - 1].name) {
-                entries_free(list);
-                return MICA_E_MEMORY;
-            }
+            MICA_TRY(entry_add(list,
+                (entry){
+                    .name = everything ? mica_format("%s/%s", prefix, name) : mica_strdup(name),
+                    .parameter = parameter,
+                    .state = state,
+                    .shape = mica_value_shape(parameter),
+                }));
         }
     return MICA_OK;
 }
@@ -83,15 +97,15 @@ static mica_status entry_write(const entry *e, mica_model *model, mica_safetenso
     return status;
 }
 
-static mica_status tensors_save(const char *path, mica_model *model, const entries *list,
-    const mica_metadata *metadata, size_t metadata_count) {
+static mica_status tensors_save(const char *path, mica_model *model, const mica_metrics *metrics,
+    const entries *list, const mica_metadata *metadata, size_t metadata_count) {
     mica_stored_tensor *tensors = mica_alloc(list->count, sizeof *tensors);
     if (!tensors)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < list->count; i++)
         tensors[i] = (mica_stored_tensor){
             .name = list->at[i].name,
-            .type = MICA_STORED_F32,
+            .type = list->at[i].parameter ? MICA_STORED_F32 : MICA_STORED_F64,
             .rank = list->at[i].shape.rank,
             .dim = list->at[i].shape.dim,
         };
@@ -101,7 +115,10 @@ static mica_status tensors_save(const char *path, mica_model *model, const entri
     free(tensors);
     MICA_TRY(status);
     for (size_t i = 0; i < list->count && status == MICA_OK; i++)
-        status = entry_write(&list->at[i], model, writer);
+        status = list->at[i].parameter
+                     ? entry_write(&list->at[i], model, writer)
+                     : mica_safetensors_write(writer, metrics->values,
+                           metrics->n_rows * metrics->n_columns * sizeof *metrics->values);
     if (status == MICA_OK)
         return mica_safetensors_commit(&writer);
     mica_safetensors_abort(&writer);
@@ -164,6 +181,8 @@ static mica_status tensors_apply(
     for (size_t i = 0; i < list->count; i++) {
         const entry *e = &list->at[i];
         const float *data;
+        if (!e->parameter)
+            continue;
         MICA_TRY(mica_safetensors_view(file, mica_safetensors_find(file, e->name), &data));
         MICA_TRY(e->state < 0
                      ? mica_model_write(model, e->parameter, data, entry_count(e))
@@ -176,9 +195,9 @@ mica_status mica_model_save(mica_model *model, const char *path) {
     if (!model || !path)
         return mica_fail(MICA_E_INVALID, "mica_model_save: the model or the path is NULL");
     entries list;
-    MICA_TRY(entries_of(model, false, &list));
+    MICA_TRY(entries_of(model, NULL, &list));
     mica_status status =
-        tensors_save(path, model, &list, &(mica_metadata){"format", "mica-model-1"}, 1);
+        tensors_save(path, model, NULL, &list, &(mica_metadata){"format", "mica-model-1"}, 1);
     entries_free(&list);
     return status;
 }
@@ -189,7 +208,7 @@ mica_status mica_model_load(mica_model *model, const char *path) {
     mica_safetensors *file = NULL;
     MICA_TRY(mica_safetensors_open(path, &file));
     entries list;
-    mica_status status = entries_of(model, false, &list);
+    mica_status status = entries_of(model, NULL, &list);
     if (status == MICA_OK) {
         status = tensors_apply(path, file, &list, model);
         entries_free(&list);
@@ -217,30 +236,28 @@ mica_status mica_checkpoint_save(const char *path, mica_model *model, const mica
     int64_t *integers[INTEGERS];
     integers_of(&copy, integers);
     char words[INTEGERS][24];
-    mica_metadata metadata[INTEGERS + 5] = {{"format", FORMAT}};
+    mica_metadata metadata[INTEGERS + 4] = {{"format", FORMAT}};
     for (size_t i = 0; i < INTEGERS; i++) {
         snprintf(words[i], sizeof words[i], "%" PRId64, *integers[i]);
         metadata[i + 1] = (mica_metadata){integer_names[i], words[i]};
     }
-    mica_text reals = {0}, names = {0}, rows = {0}, partial = {0};
+    mica_text reals = {0}, names = {0}, partial = {0};
     mica_doubles_pack((double[]){position->best, position->seconds}, 2, &reals);
     mica_metrics_names(metrics, &names);
-    mica_doubles_pack(metrics->values, metrics->n_rows * metrics->n_columns, &rows);
     mica_doubles_pack(sums, metrics->n_columns, &partial);
-    mica_metadata more[] = {{"reals", reals.data}, {"columns", names.data}, {"rows", rows.data},
-        {"sums", partial.data}};
+    mica_metadata more[] = {{"reals", reals.data}, {"columns", names.data}, {"sums", partial.data}};
     memcpy(metadata + INTEGERS + 1, more, sizeof more);
     entries list;
     mica_status status = MICA_E_MEMORY;
-    if (!reals.failed && !names.failed && !rows.failed && !partial.failed)
-        status = entries_of(model, true, &list);
+    if (!reals.failed && !names.failed && !partial.failed)
+        status = entries_of(model, metrics, &list);
     if (status == MICA_OK) {
-        status = tensors_save(path, model, &list, metadata, sizeof metadata / sizeof *metadata);
+        status =
+            tensors_save(path, model, metrics, &list, metadata, sizeof metadata / sizeof *metadata);
         entries_free(&list);
     }
     free(reals.data);
     free(names.data);
-    free(rows.data);
     free(partial.data);
     return status;
 }
@@ -248,8 +265,8 @@ mica_status mica_checkpoint_save(const char *path, mica_model *model, const mica
 /* What a checkpoint says, read before anything is changed. */
 typedef struct contents {
     mica_position position;
-    double *rows, *sums;
-    size_t n_rows;
+    mica_metrics metrics; /* the rows alone */
+    double *sums;
 } contents;
 
 static bool integer_read(const char *text, int64_t *number) {
@@ -259,8 +276,21 @@ static bool integer_read(const char *text, int64_t *number) {
     return text && *text && !*end;
 }
 
+/* A row an epoch. */
+static mica_status rows_read(
+    const char *path, mica_safetensors *file, int64_t epochs, mica_metrics *metrics) {
+    const mica_stored_tensor *tensor = mica_safetensors_find(file, "metrics");
+    if (!tensor || tensor->type != MICA_STORED_F64 || tensor->rank != 2 ||
+        tensor->dim[0] != epochs || tensor->dim[1] != (int64_t)metrics->n_columns)
+        return mica_fail(MICA_E_FORMAT, "%s: its metrics are damaged", path);
+    metrics->n_rows = (size_t)epochs;
+    metrics->values = mica_alloc(metrics->n_rows * metrics->n_columns, sizeof *metrics->values);
+    return metrics->values ? mica_safetensors_read_bytes(file, tensor, metrics->values)
+                           : MICA_E_MEMORY;
+}
+
 static mica_status contents_read(
-    const char *path, const mica_safetensors *file, const mica_metrics *metrics, contents *c) {
+    const char *path, mica_safetensors *file, const mica_metrics *metrics, contents *c) {
     const char *format = mica_safetensors_metadata(file, "format");
     if (!format || strcmp(format, FORMAT))
         return mica_fail(
@@ -273,10 +303,9 @@ static mica_status contents_read(
                 (*integers[i] >= 0 || integers[i] == &c->position.seed);
     const char *reals = mica_safetensors_metadata(file, "reals");
     const char *columns = mica_safetensors_metadata(file, "columns");
-    const char *rows = mica_safetensors_metadata(file, "rows");
     const char *sums = mica_safetensors_metadata(file, "sums");
     double pair[2];
-    if (!good || !columns || !rows || !sums || !reals || !mica_doubles_unpack(reals, pair, 2))
+    if (!good || !columns || !sums || !reals || !mica_doubles_unpack(reals, pair, 2))
         return mica_fail(MICA_E_FORMAT, "%s: its training position is damaged", path);
     c->position.best = pair[0];
     c->position.seconds = pair[1];
@@ -290,15 +319,12 @@ static mica_status contents_read(
             path);
     free(names.data);
     MICA_TRY(status);
-    c->n_rows = (size_t)c->position.epoch;
-    if (strlen(rows) / 16 / metrics->n_columns != c->n_rows)
-        return mica_fail(MICA_E_FORMAT, "%s: the number of its metrics' rows is wrong", path);
-    c->rows = mica_alloc(c->n_rows * metrics->n_columns, sizeof *c->rows);
+    c->metrics.n_columns = metrics->n_columns;
     c->sums = mica_alloc(metrics->n_columns, sizeof *c->sums);
-    if (!c->rows || !c->sums)
+    if (!c->sums)
         return MICA_E_MEMORY;
-    if (!mica_doubles_unpack(rows, c->rows, c->n_rows * metrics->n_columns) ||
-        !mica_doubles_unpack(sums, c->sums, metrics->n_columns))
+    MICA_TRY(rows_read(path, file, c->position.epoch, &c->metrics));
+    if (!mica_doubles_unpack(sums, c->sums, metrics->n_columns))
         return mica_fail(MICA_E_FORMAT, "%s: its metrics are damaged", path);
     return MICA_OK;
 }
@@ -311,7 +337,7 @@ mica_status mica_checkpoint_load(const char *path, mica_model *model, mica_posit
     entries list = {0};
     mica_status status = contents_read(path, file, metrics, &c);
     if (status == MICA_OK)
-        status = entries_of(model, true, &list);
+        status = entries_of(model, &c.metrics, &list);
     if (status == MICA_OK)
         status = tensors_apply(path, file, &list, model);
     if (status == MICA_OK) {
@@ -319,12 +345,12 @@ mica_status mica_checkpoint_load(const char *path, mica_model *model, mica_posit
         *position = c.position;
         memcpy(sums, c.sums, metrics->n_columns * sizeof *sums);
         free(metrics->values);
-        metrics->values = c.rows;
-        metrics->n_rows = c.n_rows;
-        c.rows = NULL;
+        metrics->values = c.metrics.values;
+        metrics->n_rows = c.metrics.n_rows;
+        c.metrics.values = NULL;
     }
     entries_free(&list);
-    free(c.rows);
+    free(c.metrics.values);
     free(c.sums);
     mica_safetensors_close(&file);
     return status;

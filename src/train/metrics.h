@@ -27,7 +27,7 @@ double *mica_metrics_row(mica_metrics *metrics);
 /* Writes metrics.csv and metrics.jsonl into the folder. What is NaN is empty or null there. */
 mica_status mica_metrics_save(const mica_metrics *metrics, const char *folder);
 
-/* Column names, one a line, and values as they are in memory, for checkpoints. */
+/* Column names, one a line, and a few values as they are in memory, for checkpoints. */
 void mica_metrics_names(const mica_metrics *metrics, mica_text *text);
 void mica_doubles_pack(const double *values, size_t count, mica_text *text);
 

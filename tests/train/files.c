@@ -1,10 +1,12 @@
-/* The files of a run: metrics, folders, locks. No driver needed. */
+/* The files of a run: metrics, checkpoints, folders, locks. No driver needed. */
 #include "base/file.h"
+#include "base/mem.h"
 #include "tests/io/temp.h"
+#include "train/checkpoint.h"
 #include "train/folder.h"
-#include "train/metrics.h"
 
 #include <math.h>
+#include <mica/mica.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,6 +56,45 @@ START_TEST(doubles_survive) {
 }
 END_TEST
 
+/* More epochs than the header of a safetensors file has room for (it ended at 892,850). */
+START_TEST(checkpoint_keeps_a_million_epochs) {
+    const size_t epochs = 1000000;
+    mica_graph *graph;
+    ck_ok(mica_graph_create(&graph));
+    ck_assert_ptr_nonnull(mica_parameter(graph, "w", MICA_SHAPE(2), (mica_init){0}));
+    mica_device *device;
+    mica_model *model;
+    ck_ok(mica_device_open("null", &device));
+    ck_ok(mica_model_create(graph, device, 1, &model));
+    mica_metrics metrics = {0}, back = {0};
+    for (int j = 0; j < 7; j++) {
+        int column;
+        ck_ok(mica_metrics_column(&metrics, &column, "metric%d", j));
+        ck_ok(mica_metrics_column(&back, &column, "metric%d", j));
+    }
+    metrics.n_rows = epochs;
+    ck_assert_ptr_nonnull(metrics.values = mica_alloc(epochs * 7, sizeof *metrics.values));
+    for (size_t i = 0; i < epochs * 7; i++)
+        metrics.values[i] = i % 5 ? 1.0 / (double)i : NAN;
+    const mica_position position = {.epoch = (int64_t)epochs, .step = 3};
+    const double sums[7] = {1, 2, 3, 4, 5, 6, 7};
+    double sums_back[7];
+    const char *path = temp_path("checkpoint");
+    ck_ok(mica_checkpoint_save(path, model, &position, &metrics, sums));
+    mica_position position_back;
+    ck_ok(mica_checkpoint_load(path, model, &position_back, &back, sums_back));
+    ck_assert_int_eq(position_back.epoch, position.epoch);
+    ck_assert_uint_eq(back.n_rows, epochs);
+    ck_assert_mem_eq(back.values, metrics.values, epochs * 7 * sizeof *back.values);
+    ck_assert_mem_eq(sums_back, sums, sizeof sums);
+    mica_metrics_clear(&metrics);
+    mica_metrics_clear(&back);
+    mica_model_destroy(&model);
+    mica_graph_destroy(&graph);
+    mica_device_destroy(&device);
+}
+END_TEST
+
 START_TEST(folder_refuses_what_is_there) {
     mica_folder folder = {0};
     ck_ok(mica_folder_open(temp_path("a/b"), "n", 1, false, &folder));
@@ -92,14 +133,12 @@ START_TEST(folder_is_swept) {
     mica_folder folder = {0};
     ck_ok(mica_folder_open(temp_path("a"), "n", 1, false, &folder));
     mica_folder_close(&folder);
-    temp_write("a/model.safetensors.tmp123", "x", 1);
-    temp_write("a/notes.tmp", "x", 1);
-    temp_write("a/notes.tmp1a", "x", 1);
+    temp_write("a/.mica-tmp-0123456789abcdef", "x", 1);
+    temp_write("a/notes.tmp2024", "mine", 4);
     ck_ok(mica_folder_open(temp_path("a"), "n", 1, false, &folder));
     mica_folder_close(&folder);
-    ck_assert(!mica_folder_has(temp_path("a"), "model.safetensors.tmp123"));
-    ck_assert(mica_folder_has(temp_path("a"), "notes.tmp"));
-    ck_assert(mica_folder_has(temp_path("a"), "notes.tmp1a"));
+    ck_assert(!mica_folder_has(temp_path("a"), ".mica-tmp-0123456789abcdef"));
+    ck_assert(mica_folder_has(temp_path("a"), "notes.tmp2024"));
 }
 END_TEST
 
@@ -128,6 +167,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, temp_make, temp_remove);
     tcase_add_test(tests, metrics_files);
     tcase_add_test(tests, doubles_survive);
+    tcase_add_test(tests, checkpoint_keeps_a_million_epochs);
     tcase_add_test(tests, folder_refuses_what_is_there);
     tcase_add_test(tests, folder_is_locked);
     tcase_add_test(tests, folder_is_swept);
