@@ -38,7 +38,8 @@ static char *entry_path(const char *key) {
 mica_status mica_cache_load(const char *key, void **data, size_t *size) {
     char *path = entry_path(key), *file = NULL;
     size_t file_size = 0;
-    mica_status status = path ? mica_file_read(path, LIMIT, &file, &file_size) : MICA_E_NOT_FOUND;
+    mica_status status =
+        path ? mica_private_read(path, LIMIT, &file, &file_size) : MICA_E_NOT_FOUND;
     free(path);
     if (status != MICA_OK)
         return MICA_E_NOT_FOUND;
@@ -58,15 +59,13 @@ void mica_cache_store(const char *key, const void *data, size_t size) {
     if (!size || size > LIMIT - sizeof(header))
         return;
     header head = header_of(key, data, size);
-    char *folder = mica_cache_path("kernels"), *path = entry_path(key);
+    char *path = entry_path(key);
     mica_file_writer *writer;
-    if (folder && path && mica_folder_make(folder) == MICA_OK &&
-        mica_file_begin(path, &writer) == MICA_OK) {
+    if (path && mica_private_begin(path, &writer) == MICA_OK) {
         mica_file_write(writer, &head, sizeof head);
         mica_file_write(writer, data, size);
         mica_file_commit(&writer);
     }
-    free(folder);
     free(path);
 }
 

@@ -1,5 +1,6 @@
 /* Compiled kernels on disk: $XDG_CACHE_HOME/mica/kernels/<hash of the key>. A cache never makes a
- * call fail: what is missing, damaged or stale is compiled again. Knows no driver. */
+ * call fail: what is missing, damaged or stale, or what others could have
+ * written (mica_private_read), is compiled again. Knows no driver. */
 #ifndef MICA_DEVICE_CACHE_H
 #define MICA_DEVICE_CACHE_H
 

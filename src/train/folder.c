@@ -68,28 +68,22 @@ static mica_status find_numbered(const char *name, uint64_t seed, char **found) 
     return last ? MICA_OK : MICA_E_MEMORY;
 }
 
-/* "model.safetensors.tmp1234": what a writer (base/file.c) leaves when it is killed. */
-static bool is_temporary(const char *name) {
-    const char *tail = strstr(name, ".tmp");
-    return tail && tail[4] && strspn(tail + 4, "0123456789") == strlen(tail + 4);
-}
-
 static void remove_temporaries(const char *path) {
     DIR *folder = opendir(path);
     if (!folder)
         return;
     for (struct dirent *entry; (entry = readdir(folder));)
-        if (is_temporary(entry->d_name))
+        if (mica_file_is_temporary(entry->d_name))
             unlinkat(dirfd(folder), entry->d_name, 0);
     closedir(folder);
 }
 
 static mica_status lock_folder(mica_folder *folder) {
-    int fd = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = (int)TEMP_FAILURE_RETRY(open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
         return mica_fail(MICA_E_IO, "cannot open the folder %s: %s", folder->path, strerror(errno));
     folder->lock = fd + 1;
-    if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) && errno == EWOULDBLOCK)
         return mica_fail(MICA_E_INVALID,
             "another process is training in %s: wait for it or give another folder", folder->path);
     return MICA_OK;

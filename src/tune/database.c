@@ -96,7 +96,7 @@ mica_status mica_tune_load(mica_tune_database *database, const char *path) {
     char *data, sum[SUM_SIZE + 1];
     size_t size;
     const size_t head = strlen(HEAD);
-    MICA_TRY(mica_file_read(path, LIMIT, &data, &size));
+    MICA_TRY(mica_private_read(path, LIMIT, &data, &size));
     mica_status status = MICA_OK;
     if (size < head + SUM_SIZE || memcmp(data, HEAD, head)) {
         status = mica_fail(MICA_E_FORMAT, "it is no tuning file");
@@ -118,20 +118,17 @@ mica_status mica_tune_save(const mica_tune_database *database, const char *path)
     mica_text_add(&text, "%s%s\n", HEAD, database->scope);
     for (size_t i = 0; i < database->count; i++)
         mica_text_add(&text, "%s\t%s\n", database->entries[i].key, database->entries[i].choice);
-    char sum[SUM_SIZE + 1], *folder = mica_strdup(path);
-    mica_status status = text.failed || !folder ? MICA_E_MEMORY : MICA_OK;
-    if (status == MICA_OK) {
+    char sum[SUM_SIZE + 1];
+    if (!text.failed) {
         sum_text(text.data, text.size, sum);
         mica_text_bytes(&text, sum, SUM_SIZE);
-        char *slash = strrchr(folder, '/');
-        if (slash && slash != folder) {
-            *slash = 0;
-            status = mica_folder_make(folder);
-        }
     }
-    if (status == MICA_OK)
-        status = text.failed ? MICA_E_MEMORY : mica_file_replace(path, text.data, text.size);
-    free(folder);
+    mica_file_writer *writer;
+    mica_status status = text.failed ? MICA_E_MEMORY : mica_private_begin(path, &writer);
+    if (status == MICA_OK) {
+        mica_file_write(writer, text.data, text.size);
+        status = mica_file_commit(&writer);
+    }
     free(text.data);
     return status;
 }

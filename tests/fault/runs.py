@@ -61,7 +61,7 @@ def outcome(out):
 
 
 def check_clean(out):
-    left = [name for name in os.listdir(out) if '.tmp' in name]
+    left = [name for name in os.listdir(out) if name.startswith('.mica-tmp-')]
     check(not left, f'{out}: temporary files are left: {left}')
 
 
