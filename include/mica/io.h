@@ -115,13 +115,21 @@ typedef struct mica_array {
  * file is replaced whole or not at all. */
 MICA_API mica_status mica_npz_write(const char *path, const mica_array *arrays, size_t count);
 
-/* The arrays of a .npz file (compressed or not) or of a .npy file, whole in memory. */
+/* The arrays of a .npz file (compressed or not) or of a .npy file. */
 typedef struct mica_npz mica_npz;
 
 /* Reads them. Types: floats of 16, 32 and 64 bits, integers of all sizes whose numbers fit into
  * int32, bool, bytes and str, little-endian and in C's order; others are MICA_E_UNSUPPORTED. An
- * array has at least one element. */
+ * array has at least one element; one that takes more memory than the machine has is MICA_E_MEMORY.
+ */
 MICA_API mica_status mica_npz_read(const char *path, mica_npz **npz);
+
+/* The same in two steps, so that what does not fit together takes no memory: open reads and checks
+ * the headers, after which arrays have names, shapes and kinds ('f', 'i', 'u', 'b', 'U' or 'S', as
+ * NumPy's dtype.kind) and no data; load reads those of one that get or find returned. */
+MICA_API mica_status mica_npz_open(const char *path, mica_npz **npz);
+MICA_API char mica_npz_kind(const mica_array *array);
+MICA_API mica_status mica_npz_load(mica_npz *npz, const mica_array *array);
 MICA_API void mica_npz_destroy(mica_npz **npz);
 
 /* The arrays in the file's order; NULL out of range or for a name that is not there, without an

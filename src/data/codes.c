@@ -8,20 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Codes (count, ...) and labels (count). */
+/* Codes (count, ...) and labels (count), whose data are not loaded yet. */
 static mica_status arrays_check(
     const char *path, const mica_array *codes, const mica_array *labels) {
     char text[96];
-    if (!codes || !codes->floats || codes->shape.rank < 2)
+    if (!codes || mica_npz_kind(codes) != 'f' || codes->shape.rank < 2)
         return mica_fail(MICA_E_FORMAT,
             "%s: wanted an array codes (samples, ...) of numbers with a point%s%s", path,
             codes ? ", came " : "", codes ? mica_shape_text(codes->shape, text, sizeof text) : "");
-    if (!labels || !labels->integers || labels->shape.rank != 1 ||
+    if (!labels || !strchr("iub", mica_npz_kind(labels)) || labels->shape.rank != 1 ||
         labels->shape.dim[0] != codes->shape.dim[0])
         return mica_fail(MICA_E_FORMAT,
             "%s: wanted an array labels (%lld) of whole numbers, one a sample%s%s", path,
             (long long)codes->shape.dim[0], labels ? ", came " : "",
             labels ? mica_shape_text(labels->shape, text, sizeof text) : "");
+    return MICA_OK;
+}
+
+static mica_status values_check(const char *path, const mica_array *codes) {
     for (int64_t i = 0, n = mica_shape_count(codes->shape); i < n; i++)
         if (!isfinite(codes->floats[i]))
             return mica_fail(
@@ -48,11 +52,19 @@ static mica_status names_check(
     return MICA_OK;
 }
 
-static mica_status make(const char *path, const mica_npz *file, const mica_array *codes,
-    const mica_array *labels, const mica_dataset_options *options, mica_dataset **dataset) {
+static mica_status make(const char *path, mica_npz *file, mica_npz *beside,
+    const mica_dataset_options *options, mica_dataset **dataset) {
     mica_dataset_options filled = options ? *options : (mica_dataset_options){0};
+    const mica_array *codes = mica_npz_find(file, beside ? "" : "codes");
+    const mica_array *labels = beside ? mica_npz_get(beside, 0) : mica_npz_find(file, "labels");
+    const mica_array *names = mica_npz_find(file, "class_names");
     MICA_TRY(arrays_check(path, codes, labels));
-    MICA_TRY(names_check(path, mica_npz_find(file, "class_names"), &filled));
+    if (names)
+        MICA_TRY(mica_npz_load(file, names));
+    MICA_TRY(names_check(path, names, &filled));
+    MICA_TRY(mica_npz_load(beside ? beside : file, labels));
+    MICA_TRY(mica_npz_load(file, codes));
+    MICA_TRY(values_check(path, codes));
     mica_shape shape = mica_shape_of(codes->shape.rank - 1, codes->shape.dim + 1);
     int64_t count = codes->shape.dim[0];
     mica_samples samples = {.count = count, .sample = shape};
@@ -70,12 +82,11 @@ static mica_status make(const char *path, const mica_npz *file, const mica_array
 mica_status mica_dataset_from_npz(const char *path, const char *labels_path,
     const mica_dataset_options *options, mica_dataset **dataset) {
     mica_npz *file = NULL, *beside = NULL;
-    mica_status status = mica_npz_read(path, &file);
+    mica_status status = mica_npz_open(path, &file);
     if (status == MICA_OK && labels_path)
-        status = mica_npz_read(labels_path, &beside);
+        status = mica_npz_open(labels_path, &beside);
     if (status == MICA_OK)
-        status = make(path, file, mica_npz_find(file, beside ? "" : "codes"),
-            beside ? mica_npz_get(beside, 0) : mica_npz_find(file, "labels"), options, dataset);
+        status = make(path, file, beside, options, dataset);
     mica_npz_destroy(&file);
     mica_npz_destroy(&beside);
     return status;

@@ -10,12 +10,30 @@
  * bytes. type: "<f4". */
 void mica_npy_header(mica_text *text, const char *type, mica_shape shape);
 
-/* Makes an array of a whole file in memory; name, which is copied, goes before errors and into the
- * array. Nothing is allocated that the size does not allow for. */
-mica_status mica_npy_parse(
-    const char *path, const char *name, const void *data, size_t size, mica_array *array);
+/* What a header says of an array. */
+typedef struct mica_npy_layout {
+    char kind;    /* of the type: f, i, u, b, U, S */
+    size_t width; /* bytes of an element */
+    bool fortran;
+    mica_shape shape;
+} mica_npy_layout;
 
-/* Frees what parsing made. */
+/* Where an array's bytes come from: `read` gives the next `size` of those `left`, or fails. */
+typedef struct mica_npy_source {
+    mica_status (*read)(void *user, void *data, size_t size);
+    void *user;
+    uint64_t left;
+} mica_npy_source;
+
+/* Reads the header and checks it: against the bytes behind it, the types that can be read, and the
+ * memory of this machine. `where` begins errors. Little memory is taken. */
+mica_status mica_npy_begin(const char *where, mica_npy_source *source, mica_npy_layout *layout);
+
+/* Reads the data behind the header into `array`, whose name stays. */
+mica_status mica_npy_data(
+    const char *where, mica_npy_source *source, const mica_npy_layout *layout, mica_array *array);
+
+/* Frees the name and the data. */
 void mica_array_clear(mica_array *array);
 
 #endif

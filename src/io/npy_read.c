@@ -8,16 +8,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define HEADER_LIMIT 65536
 #define TEXTS_LIMIT  ((int64_t)1 << 24) /* of an array of texts */
+#define PIECE        65536              /* bytes read at a time, or one element */
 
-typedef struct header {
-    char kind;    /* of the type: f, i, u, b, U, S */
-    size_t width; /* bytes of an element */
-    bool fortran;
-    mica_shape shape;
-} header;
+typedef mica_npy_layout header;
 
 /* ---- the header ---- */
 
@@ -162,65 +159,85 @@ static int64_t text_at(const header *h, const uint8_t *from, char *to) {
     return to - start;
 }
 
-/* The pointers and the characters in one block. */
-static mica_status texts_read(
-    const char *where, const header *h, const uint8_t *data, int64_t count, mica_array *array) {
-    size_t pointers = (size_t)count * sizeof(char *);
-    if (count > TEXTS_LIMIT)
-        return mica_fail(MICA_E_UNSUPPORTED, "%s: %lld texts: wanted at most %lld", where,
-            (long long)count, (long long)TEXTS_LIMIT);
-    char *room = mica_alloc(1, pointers + (size_t)count * (h->width + 1));
-    if (!room)
-        return MICA_E_MEMORY;
-    char **texts = (char **)(void *)room, *at = room + pointers;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t size = text_at(h, data + (size_t)i * h->width, at);
-        if (size < 0) {
-            free(room);
-            return mica_fail(MICA_E_FORMAT, "%s: text %lld is not UTF", where, (long long)i);
-        }
-        texts[i] = at;
-        at += size + 1;
-    }
-    array->texts = (const char *const *)texts;
-    return MICA_OK;
+static mica_status take_bytes(mica_npy_source *source, void *data, size_t size) {
+    source->left -= size;
+    return source->read(source->user, data, size);
 }
 
-static mica_status integers_read(
-    const char *where, const header *h, const uint8_t *data, int64_t count, mica_array *array) {
-    int32_t *numbers = mica_alloc((size_t)count, sizeof *numbers);
-    if (!numbers)
-        return MICA_E_MEMORY;
-    for (int64_t i = 0; i < count; i++)
-        if (!integer_at(h, data + (size_t)i * h->width, &numbers[i])) {
-            free(numbers);
-            return mica_fail(
-                MICA_E_UNSUPPORTED, "%s: number %lld does not fit into int32", where, (long long)i);
-        }
-    array->integers = numbers;
-    return MICA_OK;
+static bool is_text(const header *h) {
+    return h->kind == 'U' || h->kind == 'S';
 }
 
-static mica_status data_read(
-    const char *where, const header *h, const uint8_t *data, mica_array *array) {
-    int64_t count = mica_shape_count(h->shape);
-    mica_stored_type type;
-    if (h->kind == 'U' || h->kind == 'S')
-        return texts_read(where, h, data, count, array);
-    if (stored_type(h, &type)) {
-        float *numbers = mica_alloc((size_t)count, sizeof *numbers);
-        if (!numbers)
-            return MICA_E_MEMORY;
-        mica_stored_floats(type, data, (size_t)count, numbers);
-        array->floats = numbers;
+/* Bytes of memory for the data: texts are pointers and characters in one block. */
+static uint64_t memory_of(const header *h) {
+    const uint64_t count = (uint64_t)mica_shape_count(h->shape);
+    return is_text(h) ? count * (sizeof(char *) + h->width + 1) : count * 4;
+}
+
+/* What has been read of the data, in pieces. */
+typedef struct reading {
+    const char *where;
+    const header *h;
+    mica_stored_type type; /* of numbers with a point */
+    void *room;
+    char *text; /* where the next text goes */
+} reading;
+
+/* Elements first to first + count, which lie at `from`. */
+static mica_status piece_convert(reading *r, const uint8_t *from, int64_t first, int64_t count) {
+    const header *h = r->h;
+    if (h->kind == 'f') {
+        mica_stored_floats(r->type, from, (size_t)count, (float *)r->room + first);
         return MICA_OK;
     }
-    if (h->kind != 'f' && h->width <= 8 && !(h->width & (h->width - 1)))
-        return integers_read(where, h, data, count, array);
-    return mica_fail(MICA_E_UNSUPPORTED,
-        "%s: elements of type %c%zu: wanted floats of 16, 32 "
-        "or 64 bits, integers, bool or text",
-        where, h->kind, h->width);
+    for (int64_t i = first; i < first + count; i++, from += h->width) {
+        if (!is_text(h)) {
+            if (!integer_at(h, from, (int32_t *)r->room + i))
+                return mica_fail(MICA_E_UNSUPPORTED, "%s: number %lld does not fit into int32",
+                    r->where, (long long)i);
+            continue;
+        }
+        const int64_t size = text_at(h, from, r->text);
+        if (size < 0)
+            return mica_fail(MICA_E_FORMAT, "%s: text %lld is not UTF", r->where, (long long)i);
+        ((char **)r->room)[i] = r->text;
+        r->text += size + 1;
+    }
+    return MICA_OK;
+}
+
+static mica_status pieces_read(reading *r, mica_npy_source *source) {
+    const int64_t count = mica_shape_count(r->h->shape);
+    const int64_t most = r->h->width < PIECE ? (int64_t)(PIECE / r->h->width) : 1;
+    uint8_t *piece = mica_alloc((size_t)most, r->h->width);
+    mica_status status = piece ? MICA_OK : MICA_E_MEMORY;
+    for (int64_t first = 0; status == MICA_OK && first < count; first += most) {
+        const int64_t n = count - first < most ? count - first : most;
+        status = take_bytes(source, piece, (size_t)n * r->h->width);
+        if (status == MICA_OK)
+            status = piece_convert(r, piece, first, n);
+    }
+    free(piece);
+    return status;
+}
+
+mica_status mica_npy_data(
+    const char *where, mica_npy_source *source, const mica_npy_layout *h, mica_array *array) {
+    reading r = {.where = where, .h = h, .room = mica_alloc(1, memory_of(h))};
+    if (!r.room)
+        return MICA_E_MEMORY;
+    stored_type(h, &r.type);
+    r.text = (char *)r.room + (size_t)mica_shape_count(h->shape) * sizeof(char *);
+    mica_status status = pieces_read(&r, source);
+    if (status != MICA_OK)
+        free(r.room);
+    else if (h->kind == 'f')
+        array->floats = r.room;
+    else if (is_text(h))
+        array->texts = r.room;
+    else
+        array->integers = r.room;
+    return status;
 }
 
 void mica_array_clear(mica_array *array) {
@@ -231,50 +248,66 @@ void mica_array_clear(mica_array *array) {
     *array = (mica_array){0};
 }
 
-static mica_status parse(
-    const char *where, const char *name, const void *data, size_t size, mica_array *array) {
-    const uint8_t *bytes = data;
-    bool known = size >= 12 && !memcmp(bytes, "\x93NUMPY", 6) && bytes[6] >= 1 && bytes[6] <= 3;
-    size_t begin = known && bytes[6] > 1 ? 12 : 10, length = 0;
-    for (size_t i = begin; known && i-- > 8;)
-        length = length << 8 | bytes[i];
-    if (!known || length > HEADER_LIMIT || length > size - begin)
+/* ---- what is refused before memory is taken ---- */
+
+static mica_status layout_check(const char *where, const header *h, uint64_t rest) {
+    const uint64_t count = (uint64_t)mica_shape_count(h->shape);
+    mica_stored_type type;
+    if (h->fortran && h->shape.rank > 1)
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: the array is in Fortran's order: save it with numpy.ascontiguousarray", where);
+    if (rest / h->width < count || rest != count * h->width)
+        return mica_fail(MICA_E_FORMAT,
+            "%s: %llu bytes of data, but the header says %llu "
+            "elements of %zu",
+            where, (unsigned long long)rest, (unsigned long long)count, h->width);
+    if (!is_text(h) && !stored_type(h, &type) &&
+        (h->kind == 'f' || h->width > 8 || h->width & (h->width - 1)))
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: elements of type %c%zu: wanted floats of 16, 32 "
+            "or 64 bits, integers, bool or text",
+            where, h->kind, h->width);
+    if (is_text(h) && count > TEXTS_LIMIT)
+        return mica_fail(MICA_E_UNSUPPORTED, "%s: %llu texts: wanted at most %lld", where,
+            (unsigned long long)count, (long long)TEXTS_LIMIT);
+    const uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (memory_of(h) > machine)
+        return mica_fail(MICA_E_MEMORY,
+            "%s: its data take %llu bytes of memory; this machine has %llu", where,
+            (unsigned long long)memory_of(h), (unsigned long long)machine);
+    return MICA_OK;
+}
+
+mica_status mica_npy_begin(const char *where, mica_npy_source *source, mica_npy_layout *layout) {
+    uint8_t start[12];
+    const size_t least = 10;
+    bool known = source->left >= sizeof start;
+    if (known) {
+        MICA_TRY(take_bytes(source, start, least));
+        known = !memcmp(start, "\x93NUMPY", 6) && start[6] >= 1 && start[6] <= 3;
+    }
+    const bool wide = known && start[6] > 1; /* the length has four bytes, not two */
+    if (wide)
+        MICA_TRY(take_bytes(source, start + least, sizeof start - least));
+    size_t length = 0;
+    for (size_t i = wide ? sizeof start : least; known && i-- > 8;)
+        length = length << 8 | start[i];
+    if (!known || length > HEADER_LIMIT || length > source->left)
         return mica_fail(MICA_E_FORMAT, "%s: not an array of NumPy's", where);
     char *text = mica_alloc(length + 1, 1);
     if (!text)
         return MICA_E_MEMORY;
-    memcpy(text, bytes + begin, length);
+    mica_status status = take_bytes(source, text, length);
     header h = {0};
-    bool good = header_parse(text, &h);
-    free(text);
-    if (!good)
-        return mica_fail(MICA_E_FORMAT,
+    if (status == MICA_OK && !header_parse(text, &h))
+        status = mica_fail(MICA_E_FORMAT,
             "%s: the array's header was not understood: wanted little-endian numbers or texts, "
             "at least one, in at most %d dimensions",
             where, MICA_MAX_RANK);
-    if (h.fortran && h.shape.rank > 1)
-        return mica_fail(MICA_E_UNSUPPORTED,
-            "%s: the array is in Fortran's order: save it with numpy.ascontiguousarray", where);
-    uint64_t count = (uint64_t)mica_shape_count(h.shape), rest = size - begin - length;
-    if (rest / h.width < count || rest != count * h.width)
-        return mica_fail(MICA_E_FORMAT,
-            "%s: %llu bytes of data, but the header says %llu "
-            "elements of %zu",
-            where, (unsigned long long)rest, (unsigned long long)count, h.width);
-    mica_array made = {.name = mica_strdup(name), .shape = h.shape};
-    mica_status status =
-        made.name ? data_read(where, &h, bytes + begin + length, &made) : MICA_E_MEMORY;
+    free(text);
     if (status == MICA_OK)
-        *array = made;
-    else
-        mica_array_clear(&made);
-    return status;
-}
-
-mica_status mica_npy_parse(
-    const char *path, const char *name, const void *data, size_t size, mica_array *array) {
-    char *where = *name ? mica_format("%s: %.100s", path, name) : mica_strdup(path);
-    mica_status status = where ? parse(where, name, data, size, array) : MICA_E_MEMORY;
-    free(where);
+        status = layout_check(where, &h, source->left);
+    if (status == MICA_OK)
+        *layout = h;
     return status;
 }

@@ -1,223 +1,163 @@
-/* NumPy's archives: zip files of arrays. libzip does the zip. */
-#include "io/npy.h"
-
+/* Reading NumPy's archives: zip files of arrays. libzip does the zip. */
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "io/zip.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zip.h>
+#include <unistd.h>
 
-#define FILE_LIMIT  ((size_t)1 << 40) /* bytes */
 #define ARRAYS_MOST 4096
 #define RATIO_MOST  1032 /* what Deflate can make of a byte */
 
+typedef struct member {
+    mica_array array; /* the first, so that it leads back to the member */
+    mica_npy_layout layout;
+    char *where; /* the file and the array, for errors */
+    uint64_t size;
+} member;
+
 struct mica_npz {
+    char *path;
+    zip_t *archive; /* NULL: a .npy file, */
+    int fd;         /* which is open here */
     size_t count;
-    mica_array *arrays;
+    member *members;
 };
 
-static mica_status zip_failed(const char *path, zip_error_t *error) {
-    mica_status status = zip_error_code_zip(error) == ZIP_ER_MEMORY   ? MICA_E_MEMORY
-                         : zip_error_code_zip(error) == ZIP_ER_NOENT  ? MICA_E_NOT_FOUND
-                         : zip_error_system_type(error) == ZIP_ET_SYS ? MICA_E_IO
-                                                                      : MICA_E_FORMAT;
-    return mica_fail(status, "%s: %s", path, zip_error_strerror(error));
-}
+/* ---- the bytes of an array ---- */
 
-static mica_status archive_open(const char *path, int flags, zip_t **archive) {
-    int code;
-    *archive = zip_open(path, flags, &code);
-    if (*archive)
-        return MICA_OK;
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    mica_status status = zip_failed(path, &error);
-    zip_error_fini(&error);
-    return status;
-}
-
-/* ---- writing ---- */
-
-/* The longest text in characters, at least 1; 0 where one is not UTF-8. */
-static size_t texts_width(const mica_array *array, int64_t count) {
-    size_t width = 1;
-    int32_t point;
-    const char *why;
-    for (int64_t i = 0; i < count; i++) {
-        size_t length = 0;
-        for (const char *c = array->texts[i]; *c; length++) {
-            int n = mica_utf8_read(c, strnlen(c, 4), &point, &why);
-            if (!n)
-                return 0;
-            c += n;
-        }
-        width = length > width ? length : width;
-    }
-    return width;
-}
-
-/* Texts as characters of 32 bits, each padded with zeros to the same width. */
-static void texts_add(mica_text *text, const mica_array *array, int64_t count, size_t width) {
-    const char *why;
-    for (int64_t i = 0; i < count; i++) {
-        const char *c = array->texts[i];
-        for (size_t k = 0; k < width; k++) {
-            int32_t point = 0;
-            c += *c ? mica_utf8_read(c, strnlen(c, 4), &point, &why) : 0;
-            mica_text_bytes(text, &point, sizeof point);
-        }
-    }
-}
-
-/* Header and data of an array, the data where they lie but for texts. */
-static mica_status array_add(
-    const char *path, zip_t *archive, const mica_array *array, mica_text *text) {
-    int64_t count = mica_shape_count(array->shape);
-    size_t width = array->texts && count > 0 ? texts_width(array, count) : 1;
-    char type[32], *member = NULL;
-    if (count < 1 || !width)
-        return mica_fail(MICA_E_INVALID, "%s: %s: %s", path, array->name,
-            count < 1 ? "the shape of the array is not valid" : "a text is not UTF-8");
-    snprintf(type, sizeof type, array->texts ? "<U%zu" : array->floats ? "<f4" : "<i4", width);
-    mica_npy_header(text, type, array->shape);
-    if (array->texts)
-        texts_add(text, array, count, width);
-    if (text->failed || !(member = mica_format("%s.npy", array->name)))
-        return mica_fail(MICA_E_MEMORY, "out of host memory");
-    const zip_buffer_fragment_t parts[] = {{(zip_uint8_t *)text->data, text->size},
-        {(zip_uint8_t *)(array->floats ? (const void *)array->floats
-                                       : (const void *)array->integers),
-            (zip_uint64_t)count * 4}};
-    zip_error_t error;
-    zip_error_init(&error);
-    zip_source_t *source =
-        zip_source_buffer_fragment_create(parts, array->texts ? 1 : 2, 0, &error);
-    zip_int64_t index = source ? zip_file_add(archive, member, source, ZIP_FL_ENC_UTF_8) : -1;
-    free(member);
-    if (source && index < 0)
-        zip_source_free(source);
-    mica_status status = !source     ? zip_failed(path, &error)
-                         : index < 0 ? zip_failed(path, zip_get_error(archive))
-                                     : MICA_OK;
-    zip_error_fini(&error);
-    if (status == MICA_OK) {
-        zip_set_file_compression(archive, (zip_uint64_t)index, ZIP_CM_STORE, 0);
-        /* the same arrays make the same file: 1980-01-01, as NumPy has it */
-        zip_file_set_dostime(archive, (zip_uint64_t)index, 0, 1 << 5 | 1, 0);
-    }
-    return status;
-}
-
-mica_status mica_npz_write(const char *path, const mica_array *arrays, size_t count) {
-    zip_t *archive = NULL;
-    mica_text *texts = mica_alloc(count, sizeof *texts); /* must live until the archive is closed */
-    mica_status status =
-        texts ? archive_open(path, ZIP_CREATE | ZIP_TRUNCATE, &archive) : MICA_E_MEMORY;
-    for (size_t i = 0; i < count && status == MICA_OK; i++)
-        status = array_add(path, archive, &arrays[i], &texts[i]);
-    if (status == MICA_OK && zip_close(archive))
-        status = zip_failed(path, zip_get_error(archive));
-    else if (status == MICA_OK)
-        archive = NULL;
-    if (archive)
-        zip_discard(archive);
-    for (size_t i = 0; i < count && texts; i++)
-        free(texts[i].data);
-    free(texts);
-    return status;
-}
-
-/* ---- reading ---- */
-
-void mica_npz_destroy(mica_npz **owner) {
-    mica_npz *npz = *owner;
-    if (!npz)
-        return;
-    *owner = NULL;
-    for (size_t i = 0; i < npz->count; i++)
-        mica_array_clear(&npz->arrays[i]);
-    free(npz->arrays);
-    free(npz);
-}
-
-/* A member's size is believed only as far as its compressed size allows. */
-static mica_status member_read(
-    const char *path, zip_t *archive, const zip_stat_t *member, mica_array *array) {
-    size_t length = strlen(member->name);
-    if (length > 4 && !strcmp(member->name + length - 4, ".npy"))
-        length -= 4;
-    if (member->size > FILE_LIMIT || member->size / RATIO_MOST > member->comp_size)
-        return mica_fail(MICA_E_FORMAT, "%s: %.100s: its size is not credible", path, member->name);
-    zip_file_t *file = zip_fopen_index(archive, member->index, 0);
-    if (!file)
-        return zip_failed(path, zip_get_error(archive));
-    char *name = mica_format("%.*s", (int)length, member->name);
-    char *data = malloc(member->size + 1);
-    mica_status status =
-        name && data ? MICA_OK : mica_fail(MICA_E_MEMORY, "%s: out of host memory", path);
-    if (status == MICA_OK && zip_fread(file, data, member->size) != (zip_int64_t)member->size)
-        status = mica_fail(MICA_E_FORMAT, "%s: %.100s is damaged", path, member->name);
-    if (status == MICA_OK)
-        status = mica_npy_parse(path, name, data, member->size, array);
-    zip_fclose(file);
-    free(data);
-    free(name);
-    return status;
-}
-
-static mica_status archive_read(const char *path, zip_t *archive, mica_npz *npz) {
-    zip_int64_t count = zip_get_num_entries(archive, 0);
-    if (count < 1 || count > ARRAYS_MOST)
-        return mica_fail(
-            MICA_E_FORMAT, "%s: %lld arrays: wanted 1 to %d", path, (long long)count, ARRAYS_MOST);
-    if (!(npz->arrays = mica_alloc((size_t)count, sizeof *npz->arrays)))
-        return MICA_E_MEMORY;
-    const zip_uint64_t wanted = ZIP_STAT_NAME | ZIP_STAT_INDEX | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
-    struct stat file;
-    if (stat(path, &file))
-        return mica_fail(MICA_E_IO, "cannot read %s: %s", path, strerror(errno));
-    uint64_t left = (uint64_t)file.st_size; /* members do not share bytes */
-    for (; npz->count < (size_t)count; npz->count++) {
-        zip_stat_t member;
-        if (zip_stat_index(archive, npz->count, 0, &member))
-            return zip_failed(path, zip_get_error(archive));
-        if ((member.valid & wanted) != wanted || member.comp_size > left)
-            return mica_fail(MICA_E_FORMAT, "%s: array %zu is damaged", path, npz->count);
-        left -= member.comp_size;
-        MICA_TRY(member_read(path, archive, &member, &npz->arrays[npz->count]));
+static mica_status file_read(void *user, void *data, size_t size) {
+    const mica_npz *npz = user;
+    for (char *at = data; size;) {
+        ssize_t n = TEMP_FAILURE_RETRY(read(npz->fd, at, size));
+        if (n < 0)
+            return mica_fail(MICA_E_IO, "cannot read %s: %s", npz->path, strerror(errno));
+        if (n == 0)
+            return mica_fail(MICA_E_IO, "%s: became shorter while it was open", npz->path);
+        at += n;
+        size -= (size_t)n;
     }
     return MICA_OK;
 }
 
-static mica_status one_read(const char *path, mica_npz *npz) {
-    char *data;
-    size_t size;
-    MICA_TRY(mica_file_read(path, FILE_LIMIT, &data, &size));
-    mica_status status = MICA_E_MEMORY;
-    if ((npz->arrays = mica_alloc(1, sizeof *npz->arrays)))
-        status = mica_npy_parse(path, "", data, size, npz->arrays);
-    npz->count = status == MICA_OK;
-    free(data);
+typedef struct unzipping {
+    const member *m;
+    zip_file_t *file;
+} unzipping;
+
+static mica_status zip_read(void *user, void *data, size_t size) {
+    unzipping *u = user;
+    if (zip_fread(u->file, data, size) != (zip_int64_t)size)
+        return mica_fail(MICA_E_FORMAT, "%s is damaged", u->m->where);
+    return MICA_OK;
+}
+
+/* The header, and the data where they are wanted. The end of a zipped array is read too: only there
+ * its check sum is compared. */
+static mica_status member_read(mica_npz *npz, member *m, mica_npy_source *source, bool with_data) {
+    MICA_TRY(mica_npy_begin(m->where, source, &m->layout));
+    m->array.shape = m->layout.shape;
+    if (!with_data)
+        return MICA_OK;
+    MICA_TRY(mica_npy_data(m->where, source, &m->layout, &m->array));
+    unzipping *u = npz->archive ? source->user : NULL;
+    char more;
+    return u && zip_fread(u->file, &more, 1) != 0
+               ? mica_fail(MICA_E_FORMAT, "%s is damaged", m->where)
+               : MICA_OK;
+}
+
+static mica_status member_open(mica_npz *npz, member *m, bool with_data) {
+    if (!npz->archive) {
+        if (lseek(npz->fd, 0, SEEK_SET) < 0)
+            return mica_fail(MICA_E_IO, "cannot read %s: %s", npz->path, strerror(errno));
+        return member_read(npz, m, &(mica_npy_source){file_read, npz, m->size}, with_data);
+    }
+    unzipping u = {m, zip_fopen_index(npz->archive, (zip_uint64_t)(m - npz->members), 0)};
+    if (!u.file)
+        return mica_zip_failed(npz->path, zip_get_error(npz->archive));
+    mica_status status = member_read(npz, m, &(mica_npy_source){zip_read, &u, m->size}, with_data);
+    zip_fclose(u.file);
     return status;
 }
 
-mica_status mica_npz_read(const char *path, mica_npz **out) {
-    size_t length = strlen(path);
-    bool one = length > 4 && !strcmp(path + length - 4, ".npy");
+/* ---- opening ---- */
+
+/* A member's size is believed only as far as its compressed size allows. */
+static mica_status member_find(mica_npz *npz, size_t index, uint64_t *left) {
+    const zip_uint64_t wanted = ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE;
+    zip_stat_t found;
+    member *m = &npz->members[index];
+    if (zip_stat_index(npz->archive, index, 0, &found))
+        return mica_zip_failed(npz->path, zip_get_error(npz->archive));
+    if ((found.valid & wanted) != wanted || found.comp_size > *left)
+        return mica_fail(MICA_E_FORMAT, "%s: array %zu is damaged", npz->path, index);
+    *left -= found.comp_size;
+    size_t length = strlen(found.name);
+    if (length > 4 && !strcmp(found.name + length - 4, ".npy"))
+        length -= 4;
+    m->size = found.size;
+    m->array.name = mica_format("%.*s", (int)length, found.name);
+    m->where = mica_format("%s: %.100s", npz->path, m->array.name ? m->array.name : "");
+    if (!m->array.name || !m->where)
+        return MICA_E_MEMORY;
+    if (found.size / RATIO_MOST > found.comp_size)
+        return mica_fail(MICA_E_FORMAT, "%s: its size is not credible", m->where);
+    return member_open(npz, m, false);
+}
+
+static mica_status archive_open(mica_npz *npz) {
+    int code;
+    struct stat file;
+    npz->archive = zip_open(npz->path, ZIP_RDONLY, &code);
+    if (!npz->archive)
+        return mica_zip_failed_code(npz->path, code);
+    zip_int64_t count = zip_get_num_entries(npz->archive, 0);
+    if (count < 1 || count > ARRAYS_MOST)
+        return mica_fail(MICA_E_FORMAT, "%s: %lld arrays: wanted 1 to %d", npz->path,
+            (long long)count, ARRAYS_MOST);
+    if (!(npz->members = mica_alloc((size_t)count, sizeof *npz->members)))
+        return MICA_E_MEMORY;
+    if (stat(npz->path, &file))
+        return mica_fail(MICA_E_IO, "cannot read %s: %s", npz->path, strerror(errno));
+    npz->count = (size_t)count;
+    uint64_t left = (uint64_t)file.st_size; /* members do not share bytes */
+    for (size_t i = 0; i < npz->count; i++)
+        MICA_TRY(member_find(npz, i, &left));
+    return MICA_OK;
+}
+
+static mica_status file_open(mica_npz *npz) {
+    struct stat file;
+    npz->fd = (int)TEMP_FAILURE_RETRY(open(npz->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (npz->fd < 0)
+        return mica_open_failed(npz->path);
+    if (fstat(npz->fd, &file) || !S_ISREG(file.st_mode))
+        return mica_fail(MICA_E_INVALID, "cannot read %s: it is not a regular file", npz->path);
+    if (!(npz->members = mica_alloc(1, sizeof *npz->members)))
+        return MICA_E_MEMORY;
+    npz->count = 1;
+    member *m = npz->members;
+    m->size = (uint64_t)file.st_size;
+    m->array.name = mica_strdup("");
+    m->where = mica_strdup(npz->path);
+    return m->array.name && m->where ? member_open(npz, m, false) : MICA_E_MEMORY;
+}
+
+mica_status mica_npz_open(const char *path, mica_npz **out) {
+    const size_t length = strlen(path);
+    const bool one = length > 4 && !strcmp(path + length - 4, ".npy");
     mica_npz *npz = mica_alloc(1, sizeof *npz);
     if (!npz)
         return MICA_E_MEMORY;
-    zip_t *archive = NULL;
-    mica_status status = one ? one_read(path, npz) : archive_open(path, ZIP_RDONLY, &archive);
-    if (archive) {
-        status = archive_read(path, archive, npz);
-        zip_discard(archive);
-    }
+    npz->fd = -1;
+    npz->path = mica_strdup(path);
+    mica_status status = !npz->path ? MICA_E_MEMORY : one ? file_open(npz) : archive_open(npz);
     if (status == MICA_OK)
         *out = npz;
     else
@@ -225,13 +165,55 @@ mica_status mica_npz_read(const char *path, mica_npz **out) {
     return status;
 }
 
+void mica_npz_destroy(mica_npz **owner) {
+    mica_npz *npz = *owner;
+    if (!npz)
+        return;
+    *owner = NULL;
+    for (size_t i = 0; i < npz->count; i++) {
+        mica_array_clear(&npz->members[i].array);
+        free(npz->members[i].where);
+    }
+    free(npz->members);
+    if (npz->archive)
+        zip_discard(npz->archive);
+    if (npz->fd >= 0)
+        close(npz->fd);
+    free(npz->path);
+    free(npz);
+}
+
+char mica_npz_kind(const mica_array *array) {
+    return ((const member *)array)->layout.kind;
+}
+
+mica_status mica_npz_load(mica_npz *npz, const mica_array *array) {
+    member *m = &npz->members[(const member *)array - npz->members];
+    const bool there = m->array.floats || m->array.integers || m->array.texts;
+    return there ? MICA_OK : member_open(npz, m, true);
+}
+
+mica_status mica_npz_read(const char *path, mica_npz **out) {
+    mica_npz *npz;
+    MICA_TRY(mica_npz_open(path, &npz));
+    for (size_t i = 0; i < npz->count; i++) {
+        mica_status status = mica_npz_load(npz, &npz->members[i].array);
+        if (status != MICA_OK) {
+            mica_npz_destroy(&npz);
+            return status;
+        }
+    }
+    *out = npz;
+    return MICA_OK;
+}
+
 const mica_array *mica_npz_get(const mica_npz *npz, size_t index) {
-    return index < npz->count ? &npz->arrays[index] : NULL;
+    return index < npz->count ? &npz->members[index].array : NULL;
 }
 
 const mica_array *mica_npz_find(const mica_npz *npz, const char *name) {
     for (size_t i = 0; i < npz->count; i++)
-        if (!strcmp(npz->arrays[i].name, name))
-            return &npz->arrays[i];
+        if (!strcmp(npz->members[i].array.name, name))
+            return &npz->members[i].array;
     return NULL;
 }

@@ -3,9 +3,12 @@
 #include "tests/io/temp.h"
 
 #include <mica/mica.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 #include <zlib.h>
 
 static mica_npz *file;
@@ -190,11 +193,27 @@ static uint8_t *put(uint8_t *at, uint32_t number, int bytes) {
 }
 
 /* What the header of a member (a, b, ...) and its entry in the directory have in common. */
-static uint8_t *put_member(uint8_t *at, uint32_t sum, uint32_t size) {
-    static const uint8_t version_to_date[] = {20, 0, 0, 0, 0, 0, 0, 0, 0x21, 0};
+static uint8_t *put_member(uint8_t *at, int method, uint32_t sum, uint32_t packed, uint32_t size) {
+    const uint8_t version_to_date[] = {20, 0, 0, 0, (uint8_t)method, 0, 0, 0, 0x21, 0};
     memcpy(at, version_to_date, sizeof version_to_date);
-    at = put(put(put(at + sizeof version_to_date, sum, 4), size, 4), size, 4);
+    at = put(put(put(at + sizeof version_to_date, sum, 4), packed, 4), size, 4);
     return put(put(at, 5, 2), 0, 2); /* sizes of the name and of what follows it */
+}
+
+/* The end of an archive: a directory of so many members, all of them the one at its beginning. */
+static uint8_t *put_end(uint8_t *const bytes, uint8_t *const directory, int members, int method,
+    uint32_t sum, uint32_t packed, uint32_t size) {
+    uint8_t *at = directory;
+    for (int i = 0; i < members; i++) {
+        at = put_member(put(put(at, 0x02014b50, 4), 20, 2), method, sum, packed, size);
+        at = put(put(put(at, 0, 4), 0, 2), 0, 4); /* comment and disk, kinds */
+        at = put(at, 0, 4);                       /* where it lies */
+        *at++ = (uint8_t)('a' + i);
+        at = mempcpy(at, ".npy", 4);
+    }
+    const uint32_t listed = (uint32_t)(at - directory);
+    at = put(put(put(put(at, 0x06054b50, 4), 0, 4), (uint32_t)members, 2), (uint32_t)members, 2);
+    return put(put(put(at, listed, 4), (uint32_t)(directory - bytes), 4), 0, 2);
 }
 
 /* An archive whose members are all the same bytes of it. */
@@ -207,21 +226,87 @@ START_TEST(refuses_shared_bytes) {
     const uint32_t size = (uint32_t)fread(array, 1, sizeof array, stream);
     fclose(stream);
     const uint32_t sum = (uint32_t)crc32(0, array, size);
-    uint8_t *at = put_member(put(bytes, 0x04034b50, 4), sum, size);
+    uint8_t *at = put_member(put(bytes, 0x04034b50, 4), 0, sum, size, size);
     memcpy(mempcpy(at, "a.npy", 5), array, size);
-    uint8_t *const directory = at = at + 5 + size;
-    for (int i = 0; i < MEMBERS; i++) {
-        at = put_member(put(put(at, 0x02014b50, 4), 20, 2), sum, size);
-        at = put(put(put(at, 0, 4), 0, 2), 0, 4); /* comment and disk, kinds */
-        at = put(at, 0, 4);                       /* where it lies */
-        *at++ = (uint8_t)('a' + i);
-        at = mempcpy(at, ".npy", 4);
-    }
-    const uint32_t listed = (uint32_t)(at - directory);
-    at = put(put(put(put(at, 0x06054b50, 4), 0, 4), MEMBERS, 2), MEMBERS, 2);
-    at = put(put(put(at, listed, 4), (uint32_t)(directory - bytes), 4), 0, 2);
+    at = put_end(bytes, at + 5 + size, MEMBERS, 0, sum, size, size);
     const char *path = temp_write("a.npz", bytes, (size_t)(at - bytes));
     ck_refused(mica_npz_read(path, &file), MICA_E_FORMAT, "array 2 is damaged");
+}
+END_TEST
+
+/* a.npz with one compressed array a: that header, and so many megabytes of zeros. */
+static const char *compressed(const char *header, int megabytes) {
+    enum { ROOM = 1 << 20 };
+    static uint8_t bytes[ROOM], zeros[ROOM];
+    npy(header, NULL, 0);
+    FILE *stream = fopen(temp_path("a.npy"), "rb");
+    const uint32_t begin = (uint32_t)fread(zeros, 1, 4096, stream);
+    fclose(stream);
+    z_stream z = {.next_out = bytes + 35, .avail_out = ROOM - 35};
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    uint32_t sum = 0;
+    for (int i = 0; i <= megabytes; i++) { /* the first is the header */
+        z.next_in = zeros;
+        z.avail_in = i ? ROOM : begin;
+        sum = (uint32_t)crc32(sum, zeros, z.avail_in);
+        deflate(&z, i < megabytes ? Z_NO_FLUSH : Z_FINISH);
+        ck_assert_uint_eq(z.avail_in, 0);
+        memset(zeros, 0, begin);
+    }
+    const uint32_t packed = (uint32_t)z.total_out, size = begin + (uint32_t)megabytes * ROOM;
+    deflateEnd(&z);
+    memcpy(put_member(put(bytes, 0x04034b50, 4), 8, sum, packed, size), "a.npy", 5);
+    uint8_t *end = put_end(bytes, bytes + 35 + packed, 1, 8, sum, packed, size);
+    return temp_write("a.npz", bytes, (size_t)(end - bytes));
+}
+
+/* Most memory that the process has had, in megabytes. */
+static long peak(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss >> 10;
+}
+
+/* 128 MB of zeros are some 130 KB compressed. */
+START_TEST(refuses_before_memory_is_taken) {
+    const char *path = compressed(HEADER("<f4", "(1000, 2)"), 128);
+    const long before = peak();
+    ck_refused(mica_npz_read(path, &file), MICA_E_FORMAT, "134217728 bytes of data");
+    path = compressed(HEADER("<f4", "(1048576, 32)"), 128);
+    mica_dataset *set;
+    ck_refused(mica_dataset_from_npz(path, NULL, NULL, &set), MICA_E_FORMAT, "an array codes");
+    ck_refused(mica_dataset_from_npz(path, path, NULL, &set), MICA_E_FORMAT, "an array codes");
+    ck_assert_int_lt(peak() - before, 32);
+    ck_ok(mica_npz_read(path, &file));
+    ck_assert_int_eq(mica_npz_get(file, 0)->shape.dim[0], 1048576);
+    ck_assert_int_lt(peak() - before, 192); /* the array, and not its bytes beside it */
+    mica_npz_destroy(&file);
+    /* a file of zeros that has no blocks: texts larger than the machine's memory */
+    char header[128];
+    const int64_t machine = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    const int64_t rows = 1 << 24, width = machine / rows / 4 + 1;
+    snprintf(header, sizeof header, "{'descr': '<U%lld', 'fortran_order': False, 'shape': (%lld,)}",
+        (long long)width, (long long)rows);
+    path = npy(header, NULL, 0);
+    ck_assert_int_eq(truncate(path, 10 + (off_t)strlen(header) + rows * width * 4), 0);
+    ck_refused(mica_npz_read(path, &file), MICA_E_MEMORY, "this machine has");
+}
+END_TEST
+
+/* A limit of the size of files stands for a full disk. */
+START_TEST(a_full_disk_leaves_the_former_archive) {
+    ck_ok(mica_npz_write(temp_path("a.npz"), arrays, 3));
+    const struct rlimit none = {100, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &none);
+    mica_status status = mica_npz_write(temp_path("a.npz"), arrays, 2);
+    setrlimit(RLIMIT_FSIZE, &all);
+    ck_refused(status, MICA_E_IO, "File too large");
+    ck_ok(mica_npz_read(temp_path("a.npz"), &file));
+    ck_assert_ptr_nonnull(mica_npz_get(file, 2));
+    ck_assert_int_eq(remove(temp_path("a.npz")), 0);
+    ck_assert_int_eq(remove(temp_path("")), 0); /* nothing else was left */
+    temp_make();
 }
 END_TEST
 
@@ -255,6 +340,8 @@ int main(void) {
     tcase_add_test(tests, refuses);
     tcase_add_test(tests, refuses_cut_headers);
     tcase_add_test(tests, refuses_shared_bytes);
+    tcase_add_test(tests, refuses_before_memory_is_taken);
+    tcase_add_test(tests, a_full_disk_leaves_the_former_archive);
     tcase_add_test(tests, survives_damage);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
