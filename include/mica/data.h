@@ -44,7 +44,7 @@ typedef struct mica_dataset_info {
     float scale;
     const float *mean, *deviation; /* `channels` each; NULL: 0 and 1 */
     int32_t channels;
-    const char *const *skipped; /* pictures that could not be read: "PATH: why" */
+    const char *const *skipped; /* files that were left out of pictures: "PATH: why" */
     int64_t n_skipped;
 } mica_dataset_info;
 
@@ -90,17 +90,19 @@ typedef struct mica_images_options {
     /* sample: (height, width, 3) or (height, width, 1), must be given. class_names: these folders
      * in this order; NULL: all, sorted by name. */
     mica_dataset_options set;
-    bool strict;     /* a picture that cannot be read is MICA_E_FORMAT; else it is left out */
+    bool strict;     /* a file that cannot be read is MICA_E_FORMAT; else it is left out */
     uint64_t memory; /* bytes that the samples may take; 0: 2^30. See below. */
     mica_preprocess preprocess; /* how a picture becomes a sample; but its scale, mean and deviation
                                    are not looked at: those of `set` are */
     bool plain; /* a folder without folders will do: its pictures are of one class, named "" */
 } mica_images_options;
 
-/* Makes a set of the pictures in a folder: one folder a class, in it JPEG and PNG files (.jpg,
- * .jpeg, .png), which become samples as mica_image_fit says, rounded to bytes. Other files, hidden
- * ones and folders further down are passed over. Every picture is decoded once: what cannot be read
- * is named in the set's info and left out, so that a class with nothing left is MICA_E_FORMAT.
+/* Makes a set of the pictures in a folder: one folder a class, in it pictures (.jpg,
+ * .jpeg, .png, .webp, .bmp), which become samples as mica_image_fit says, rounded to bytes. Folders
+ * in it are of the same class, to any depth, each read once however many links lead there. Every
+ * picture is decoded once. What is not read is named in the set's info: other files, pictures that
+ * cannot be read and pictures beside the classes' folders; only hidden files are passed over. A
+ * class with nothing left is MICA_E_FORMAT.
  * Where all samples take at most `memory` bytes they are kept; else each is read again from its
  * file whenever it is used, and the files must stay as they are. */
 MICA_API mica_status mica_dataset_from_images(

@@ -144,8 +144,9 @@ typedef struct mica_image {
     uint8_t *pixels;  /* (height, width, channels), freed by mica_image_free */
 } mica_image;
 
-/* Reads a PNG of any colour type and depth or a JPEG, up to 2^26 pixels: grey ones as grey, others
- * as RGB. What is transparent shows white. Orientation tags are not looked at. */
+/* Reads a PNG of any colour type and depth, a JPEG, a WebP or an uncompressed BMP, up to 2^26
+ * pixels: grey PNG and JPEG as grey, others as RGB. What is transparent shows white. A picture is
+ * turned as the orientation in its Exif block says; a damaged block is passed over. */
 MICA_API mica_status mica_image_read(const char *path, mica_image *image);
 MICA_API void mica_image_free(mica_image *image); /* zeroes it; accepts a zeroed one */
 

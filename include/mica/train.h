@@ -165,7 +165,7 @@ MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_da
 MICA_API mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
 
-/* Makes a PNG or JPEG file a sample of info->sample as the recipe's block `preprocess` or else its
+/* Makes the file of a picture a sample of info->sample as the recipe's block `preprocess` or else its
  * data say (mica_image_fit). */
 MICA_API mica_status mica_run_read_image(
     mica_run *run, const char *path, float *sample, size_t n_sample);

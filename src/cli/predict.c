@@ -12,7 +12,7 @@ static const char help[] =
     "       mica predict RECIPE --weights FILE IMAGE... ...\n"
     "       mica predict MODEL.onnx --preprocess PRESET|FILE IMAGE... ...\n"
     "\n"
-    "Names the classes of pictures, PNG or JPEG, with probabilities: by the best weights of a run's\n"
+    "Names the classes of pictures (JPEG, PNG, WebP, BMP) with probabilities: by the best weights of a run's\n"
     "folder, or by a network that was trained elsewhere. The largest centred part of the network's\n"
     "proportions is resized to its input, grey where that has one channel, unless the recipe's block\n"
     "preprocess says otherwise.\n"

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FILE_LIMIT  ((size_t)1 << 28) /* bytes */
 #define PIXEL_LIMIT ((int64_t)1 << 26)
@@ -32,15 +33,85 @@ mica_status mica_image_check_size(const char *name, int64_t height, int64_t widt
     return MICA_OK;
 }
 
+/* ---- kinds of files ---- */
+
+const char mica_picture_ends[] = ".jpg, .jpeg, .png, .webp, .bmp";
+
+bool mica_picture_named(const char *name) {
+    static const char *const ends[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp"};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const size_t end = strlen(ends[i]);
+        if (length > end && !strcasecmp(name + length - end, ends[i]))
+            return true;
+    }
+    return false;
+}
+
+/* By a file's first bytes, which say more than its name. */
+enum kind { PNG, JPEG, WEBP, BMP, UNKNOWN };
+
+static enum kind kind_of(const uint8_t *data, size_t size, const char **other) {
+    static const struct {
+        const char *bytes;
+        size_t size;
+        enum kind kind;
+        const char *other; /* what is not read */
+    } signatures[] = {{"\x89PNG\r\n\x1a\n", 8, PNG, NULL}, {"\xff\xd8", 2, JPEG, NULL},
+        {"BM", 2, BMP, NULL}, {"GIF8", 4, UNKNOWN, "a GIF picture"},
+        {"II*\0", 4, UNKNOWN, "a TIFF picture"}, {"MM\0*", 4, UNKNOWN, "a TIFF picture"}};
+    *other = size ? "another kind of file" : "an empty file";
+    if (size >= 12 && !memcmp(data, "RIFF", 4) && !memcmp(data + 8, "WEBP", 4))
+        return WEBP;
+    if (size >= 12 && !memcmp(data + 4, "ftypavif", 8))
+        *other = "an AVIF picture";
+    if (size >= 12 && (!memcmp(data + 4, "ftyphei", 7) || !memcmp(data + 4, "ftypmif1", 8)))
+        *other = "a HEIF picture";
+    for (size_t i = 0; i < sizeof signatures / sizeof *signatures; i++)
+        if (size >= signatures[i].size && !memcmp(data, signatures[i].bytes, signatures[i].size)) {
+            *other = signatures[i].other;
+            return signatures[i].kind;
+        }
+    return UNKNOWN;
+}
+
 mica_status mica_image_decode(const char *name, const void *data, size_t size, int64_t min_height,
     int64_t min_width, mica_image *image) {
-    static const uint8_t png[] = {137, 'P', 'N', 'G', '\r', '\n', 26, '\n'}, jpeg[] = {255, 216};
-    if (size >= sizeof png && !memcmp(data, png, sizeof png))
-        return mica_png_decode(name, data, size, image);
-    if (size >= sizeof jpeg && !memcmp(data, jpeg, sizeof jpeg))
-        return mica_jpeg_decode(name, data, size, min_height, min_width, image);
-    return mica_fail(
-        MICA_E_FORMAT, "%s: wanted a PNG or JPEG picture, came another kind of file", name);
+    const char *other;
+    int orientation = 1;
+    mica_image made = {0};
+    switch (kind_of(data, size, &other)) {
+    case PNG:
+        MICA_TRY(mica_png_decode(name, data, size, &made, &orientation));
+        break;
+    case JPEG:
+        MICA_TRY(mica_jpeg_decode(name, data, size, min_height, min_width, &made, &orientation));
+        break;
+    case WEBP:
+        MICA_TRY(mica_webp_decode(name, data, size, &made, &orientation));
+        break;
+    case BMP:
+        MICA_TRY(mica_bmp_decode(name, data, size, &made));
+        break;
+    case UNKNOWN:
+        return mica_fail(
+            MICA_E_FORMAT, "%s: wanted a PNG, JPEG, WebP or BMP picture, came %s", name, other);
+    }
+    mica_status status = mica_image_orient(&made, orientation);
+    if (status == MICA_OK)
+        *image = made;
+    else
+        mica_image_free(&made);
+    return status;
+}
+
+void mica_pixels_on_white(uint8_t *pixels, size_t count, int colours) {
+    const uint8_t *in = pixels;
+    for (size_t i = 0; i < count; i++, in += colours + 1)
+        for (int c = 0; c < colours; c++) {
+            const int alpha = in[colours];
+            *pixels++ = (uint8_t)((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
+        }
 }
 
 mica_status mica_image_load(

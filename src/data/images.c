@@ -11,7 +11,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +36,7 @@ typedef struct collection {
     const mica_preprocess *how;
     bool strict;
     names classes;
+    names left; /* what is left out unread: "PATH: why" */
     picture *pictures;
     size_t count, capacity;
     uint8_t *bytes;     /* all samples; NULL: too many to keep */
@@ -54,6 +54,7 @@ static void names_free(names *list) {
 
 static void collection_free(collection *all) {
     names_free(&all->classes);
+    names_free(&all->left);
     for (size_t i = 0; i < all->count; i++) {
         free(all->pictures[i].path);
         free(all->pictures[i].problem);
@@ -85,15 +86,13 @@ static bool is_folder(const char *folder, const char *name) {
     return yes;
 }
 
-static bool is_picture(const char *folder, const char *name) {
-    static const char *const ends[] = {".jpg", ".jpeg", ".png"};
-    size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t end = strlen(ends[i]);
-        if (length > end && !strcasecmp(name + length - end, ends[i]))
-            return !is_folder(folder, name);
-    }
-    return false;
+static bool is_file(const char *folder, const char *name) {
+    return !is_folder(folder, name);
+}
+
+static bool is_any(const char *folder, const char *name) {
+    (void)folder, (void)name;
+    return true;
 }
 
 /* The names in a folder that are wanted, hidden ones left out. The list is to be freed even after a
@@ -105,9 +104,11 @@ static mica_status folder_list(
         return mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s",
             folder, strerror(errno));
     mica_status status = MICA_OK;
-    for (struct dirent *entry; status == MICA_OK && (entry = readdir(stream));)
+    for (struct dirent *entry; status == MICA_OK && (errno = 0, entry = readdir(stream));)
         if (*entry->d_name != '.' && wanted(folder, entry->d_name))
             status = names_add(list, entry->d_name);
+    if (status == MICA_OK && errno)
+        status = mica_fail(MICA_E_IO, "cannot read %s: %s", folder, strerror(errno));
     closedir(stream);
     if (list->count)
         qsort(list->item, list->count, sizeof *list->item, by_bytes);
@@ -151,17 +152,101 @@ static mica_status picture_add(
     return MICA_OK;
 }
 
+/* Notes what is not read, which is an error where all must be. */
+static mica_status leave_out(
+    collection *all, const char *folder, const char *name, const char *why) {
+    char *path = mica_path_join(folder, name),
+         *text = path ? mica_format("%s: %s", path, why) : NULL;
+    mica_status status = text ? names_add(&all->left, text) : MICA_E_MEMORY;
+    if (status == MICA_OK && all->strict)
+        status = mica_fail(MICA_E_FORMAT, "%s", text);
+    free(text);
+    free(path);
+    return status;
+}
+
+/* The folders of a class that have been gone into. */
+typedef struct visited {
+    struct {
+        dev_t device;
+        ino_t file;
+    } * folder;
+    size_t count, capacity;
+} visited;
+
+/* Has the folder been gone into? Else it has been from now on. */
+static mica_status visit(const char *folder, visited *all, bool *again) {
+    struct stat info;
+    if (stat(folder, &info))
+        return mica_fail(MICA_E_IO, "cannot read %s: %s", folder, strerror(errno));
+    for (size_t i = 0; i < all->count; i++)
+        if (all->folder[i].device == info.st_dev && all->folder[i].file == info.st_ino) {
+            *again = true;
+            return MICA_OK;
+        }
+    void *folders = mica_grow(all->folder, all->count, &all->capacity, sizeof *all->folder);
+    if (!folders)
+        return MICA_E_MEMORY;
+    all->folder = folders;
+    all->folder[all->count].device = info.st_dev;
+    all->folder[all->count++].file = info.st_ino;
+    *again = false;
+    return MICA_OK;
+}
+
+static mica_status folder_add(collection *all, const char *folder, size_t label, visited *seen);
+
+static mica_status entry_add(
+    collection *all, const char *folder, const char *name, size_t label, visited *seen) {
+    if (is_folder(folder, name)) {
+        bool again;
+        char *inside = mica_path_join(folder, name);
+        mica_status status = inside ? visit(inside, seen, &again) : MICA_E_MEMORY;
+        if (status == MICA_OK)
+            status = again ? leave_out(all, folder, name, "a link to a folder that is read already")
+                           : folder_add(all, inside, label, seen);
+        free(inside);
+        return status;
+    }
+    if (mica_picture_named(name))
+        return picture_add(all, folder, name, label);
+    return leave_out(all, folder, name, "not one of the kinds of pictures that are read");
+}
+
+/* Adds the pictures of a folder and of those in it, to any depth. */
+static mica_status folder_add(collection *all, const char *folder, size_t label, visited *seen) {
+    names list = {0};
+    mica_status status = folder_list(folder, is_any, &list);
+    for (size_t i = 0; i < list.count && status == MICA_OK; i++)
+        status = entry_add(all, folder, list.item[i], label, seen);
+    names_free(&list);
+    return status;
+}
+
 static mica_status class_list(collection *all, size_t label) {
     const char *name = all->classes.item[label];
     char *folder = *name ? mica_path_join(all->folder, name) : mica_strdup(all->folder);
-    names list = {0};
-    mica_status status = folder ? folder_list(folder, is_picture, &list) : MICA_E_MEMORY;
-    for (size_t i = 0; i < list.count && status == MICA_OK; i++)
-        status = picture_add(all, folder, list.item[i], label);
-    if (status == MICA_OK && !list.count)
-        status = mica_fail(MICA_E_FORMAT, "%s: no pictures (.jpg, .jpeg, .png) in it", folder);
-    names_free(&list);
+    visited seen = {0};
+    bool again;
+    const size_t before = all->count;
+    mica_status status = folder ? visit(folder, &seen, &again) : MICA_E_MEMORY;
+    if (status == MICA_OK)
+        status = folder_add(all, folder, label, &seen);
+    if (status == MICA_OK && all->count == before)
+        status = mica_fail(MICA_E_FORMAT, "%s: no pictures (%s) in it", folder, mica_picture_ends);
+    free(seen.folder);
     free(folder);
+    return status;
+}
+
+/* What lies beside the classes' folders. */
+static mica_status outside_list(collection *all) {
+    names list = {0};
+    mica_status status = *all->classes.item[0] ? folder_list(all->folder, is_file, &list) : MICA_OK;
+    for (size_t i = 0; i < list.count && status == MICA_OK; i++)
+        if (mica_picture_named(list.item[i]))
+            status = leave_out(all, all->folder, list.item[i], "in no class's folder");
+    names_free(&list);
     return status;
 }
 
@@ -233,7 +318,7 @@ static mica_status classes_check(const collection *all) {
 
 /* Moves what could be read into samples, which are to be freed even after a failure. */
 static mica_status keep(collection *all, mica_samples *samples) {
-    size_t broken = 0, kept = 0, skipped = 0;
+    size_t broken = all->left.count, kept = 0, skipped = 0;
     for (size_t i = 0; i < all->count; i++)
         broken += all->pictures[i].status != MICA_OK;
     samples->sample = all->shape;
@@ -243,10 +328,16 @@ static mica_status keep(collection *all, mica_samples *samples) {
     samples->skipped = mica_alloc(broken, sizeof *samples->skipped);
     if (!samples->labels || !samples->files || !samples->skipped)
         return MICA_E_MEMORY;
+    for (; skipped < all->left.count; skipped++) {
+        samples->skipped[skipped] = all->left.item[skipped];
+        all->left.item[skipped] = NULL;
+    }
+    samples->n_skipped = (int64_t)skipped;
     for (size_t i = 0; i < all->count; i++) {
         picture *p = &all->pictures[i];
         if (p->status != MICA_OK) {
             samples->skipped[skipped++] = p->problem;
+            samples->n_skipped = (int64_t)skipped;
             p->problem = NULL;
             continue;
         }
@@ -259,13 +350,13 @@ static mica_status keep(collection *all, mica_samples *samples) {
     samples->bytes = all->bytes;
     all->bytes = NULL;
     samples->count = (int64_t)kept;
-    samples->n_skipped = (int64_t)skipped;
     return MICA_OK;
 }
 
 static mica_status load(
     collection *all, const mica_images_options *options, mica_dataset **dataset) {
     MICA_TRY(classes_find(all, &options->set, options->plain));
+    MICA_TRY(outside_list(all));
     for (size_t i = 0; i < all->classes.count; i++)
         MICA_TRY(class_list(all, i));
     uint64_t memory = options->memory ? options->memory : MEMORY;

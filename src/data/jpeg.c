@@ -34,10 +34,16 @@ static void inks_to_colours(uint8_t *pixels, size_t count) {
             pixels[3 * i + c] = (uint8_t)((pixels[4 * i + c] * pixels[4 * i + 3] + 127) / 255);
 }
 
-/* The picture's scans, from segment to segment up to its end; *arithmetic: how they are coded. */
-static int64_t scans_count(const uint8_t *data, size_t size, bool *arithmetic) {
-    int64_t count = 0;
-    *arithmetic = false;
+/* What the segments say, from one to the next up to the picture's end. */
+struct segments {
+    int64_t scans;
+    bool arithmetic; /* how they are coded */
+    int orientation; /* of the first Exif block before them */
+};
+
+static struct segments segments_read(const uint8_t *data, size_t size) {
+    struct segments found = {.orientation = 1};
+    bool exif = false;
     for (size_t i = 2; i + 3 < size;) {
         const uint8_t marker = data[i + 1];
         if (data[i] != 0xff || marker == 0xff || marker == 0x00 || marker == 0x01 ||
@@ -48,15 +54,21 @@ static int64_t scans_count(const uint8_t *data, size_t size, bool *arithmetic) {
         }
         if (marker == 0xd9)
             break;
-        count += marker == 0xda;
-        *arithmetic = *arithmetic || (marker >= 0xc9 && marker <= 0xcb);
-        i += 2 + (size_t)(data[i + 2] << 8 | data[i + 3]);
+        const size_t length = (size_t)(data[i + 2] << 8 | data[i + 3]);
+        if (marker == 0xe1 && !exif && !found.scans && length >= 8 && length <= size - i - 2 &&
+            !memcmp(data + i + 4, "Exif\0\0", 6)) {
+            exif = true;
+            found.orientation = mica_exif_orientation(data + i + 4, length - 2);
+        }
+        found.scans += marker == 0xda;
+        found.arithmetic = found.arithmetic || (marker >= 0xc9 && marker <= 0xcb);
+        i += 2 + length;
     }
-    return count;
+    return found;
 }
 
 static mica_status decode(tjhandle decoder, const char *name, const uint8_t *data, size_t size,
-    int64_t min_height, int64_t min_width, mica_image *image) {
+    int64_t min_height, int64_t min_width, mica_image *image, int *orientation) {
     int width = 0, height = 0, sampling, space = TJCS_RGB;
     if (tjDecompressHeader3(
             decoder, data, (unsigned long)size, &width, &height, &sampling, &space) &&
@@ -65,16 +77,17 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
     if (width < 1 || height < 1)
         return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
     MICA_TRY(mica_image_check_size(name, height, width));
-    bool arithmetic;
-    const int64_t scans = scans_count(data, size, &arithmetic);
+    const struct segments segments = segments_read(data, size);
     /* a block of Huffman's codes has a bit at least */
-    if (!arithmetic && (int64_t)size * 8 < (int64_t)(width / 8) * (height / 8))
+    if (!segments.arithmetic && (int64_t)size * 8 < (int64_t)(width / 8) * (height / 8))
         return mica_fail(MICA_E_FORMAT,
             "%s: a damaged JPEG: %zu bytes are too few for %d x %d pixels", name, size, width,
             height);
-    if (scans > WORK_LIMIT / ((int64_t)width * height))
+    if (segments.scans > WORK_LIMIT / ((int64_t)width * height))
         return mica_fail(MICA_E_FORMAT, "%s: a JPEG of too many scans for its size", name);
-    tjscalingfactor scale = {eighths(height, width, min_height, min_width), 8};
+    const bool turns = mica_orientation_turns(segments.orientation);
+    tjscalingfactor scale = {
+        eighths(height, width, turns ? min_width : min_height, turns ? min_height : min_width), 8};
     width = TJSCALED(width, scale);
     height = TJSCALED(height, scale);
     bool inks = space == TJCS_CMYK || space == TJCS_YCCK, grey = space == TJCS_GRAY;
@@ -91,17 +104,19 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
     }
     if (inks)
         inks_to_colours(out, pixels);
+    *orientation = segments.orientation;
     *image =
         (mica_image){.height = height, .width = width, .channels = grey ? 1 : 3, .pixels = out};
     return MICA_OK;
 }
 
 mica_status mica_jpeg_decode(const char *name, const uint8_t *data, size_t size, int64_t min_height,
-    int64_t min_width, mica_image *image) {
+    int64_t min_width, mica_image *image, int *orientation) {
     tjhandle decoder = tjInitDecompress();
     if (!decoder)
         return mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", name);
-    mica_status status = decode(decoder, name, data, size, min_height, min_width, image);
+    mica_status status =
+        decode(decoder, name, data, size, min_height, min_width, image, orientation);
     tjDestroy(decoder);
     return status;
 }

@@ -18,6 +18,7 @@ struct decoder {
     int channels; /* 1 to 4: grey or RGB, then alpha in 2 and 4 */
     uint8_t *pixels;
     png_bytep *rows;
+    int orientation;
     char problem[128];
 };
 
@@ -63,25 +64,16 @@ static mica_status decode(struct decoder *decoder, png_structp png, png_infop in
     for (uint32_t y = 0; y < decoder->height; y++)
         decoder->rows[y] = decoder->pixels + y * row;
     png_read_image(png, decoder->rows);
-    png_read_end(png, NULL);
+    png_read_end(png, info);
+    png_uint_32 size;
+    png_bytep exif;
+    decoder->orientation =
+        png_get_eXIf_1(png, info, &size, &exif) ? mica_exif_orientation(exif, size) : 1;
     return MICA_OK;
 }
 
-/* Removes an alpha channel in place. */
-static void put_on_white(struct decoder *decoder) {
-    int colours = decoder->channels - 1;
-    size_t count = (size_t)decoder->width * decoder->height;
-    const uint8_t *in = decoder->pixels;
-    uint8_t *out = decoder->pixels;
-    for (size_t i = 0; i < count; i++, in += decoder->channels)
-        for (int c = 0; c < colours; c++) {
-            int alpha = in[colours];
-            *out++ = (uint8_t)((in[c] * alpha + 255 * (255 - alpha) + 127) / 255);
-        }
-    decoder->channels = colours;
-}
-
-mica_status mica_png_decode(const char *name, const uint8_t *data, size_t size, mica_image *image) {
+mica_status mica_png_decode(
+    const char *name, const uint8_t *data, size_t size, mica_image *image, int *orientation) {
     struct decoder decoder = {.name = name, .data = data, .left = size};
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &decoder, on_error, on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -94,7 +86,9 @@ mica_status mica_png_decode(const char *name, const uint8_t *data, size_t size, 
         return status;
     }
     if (decoder.channels % 2 == 0)
-        put_on_white(&decoder);
+        mica_pixels_on_white(
+            decoder.pixels, (size_t)decoder.width * decoder.height, --decoder.channels);
+    *orientation = decoder.orientation;
     *image = (mica_image){.height = decoder.height,
         .width = decoder.width,
         .channels = decoder.channels,

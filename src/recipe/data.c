@@ -138,7 +138,7 @@ static const mica_key data_keys[] = {
     {"files", MICA_KEY_HOOK, .hook = files_read, .type = "a list of 1 to 4 paths",
         .fallback_note = "none; needed for images, idx, csv, codes, text and series",
         .help =
-            "images: a folder with a folder of JPEG and PNG files for each class, and perhaps "
+            "images: a folder with a folder of pictures (JPEG, PNG, WebP, BMP) for each class, and perhaps "
             "another for the test; idx: training images, training labels and perhaps test "
             "images, test labels; csv: one file, a sample a line, its class last; cifar10: "
             "records or archives of your own; codes: .npz with codes, labels and perhaps class_names, "
@@ -173,7 +173,8 @@ static const mica_key data_keys[] = {
         .help = "images: MiB that decoded samples may take; of larger sets each is decoded again "
                 "whenever it is used, by threads that work ahead of training"},
     {"strict", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, strict),
-        .help = "images: a file that cannot be read ends it all; else it is named and left out"},
+        .help =
+            "images: a file that cannot be read, or is of another kind, ends it all; else it is named and left out"},
     {"validation", MICA_KEY_NUMBER, offsetof(mica_recipe_data, validation),
         .range = {0, 1, .below = true},
         .help = "the part of the training samples that is held out to watch progress; text and "

@@ -116,7 +116,7 @@ START_TEST(damaged) {
     ck_refused(read_png(temp_path("none.png")), MICA_E_NOT_FOUND, "none.png: No such file");
     ck_refused(read_png(temp_path("")), MICA_E_INVALID, "not a file");
     ck_refused(read_png(temp_write("x.png", "GIF89a--", 8)), MICA_E_FORMAT,
-        "wanted a PNG or JPEG picture");
+        "wanted a PNG, JPEG, WebP or BMP picture, came a GIF picture");
     for (size_t cut = 0; cut < size; cut++)
         ck_refused(read_png(temp_write("t.png", bytes, cut)), MICA_E_FORMAT, "t.png: ");
     for (size_t at = 0; at < size; at++) {

@@ -52,7 +52,7 @@ START_TEST(found_in_order) {
     temp_write("set/a/Thumbs.db", "x", 1);
     temp_write("set/a/.hidden.jpg", "x", 1);
     mkdir(temp_path("set/.git"), 0777);
-    mkdir(temp_path("set/a/deeper"), 0777);
+    mkdir(temp_path("set/a/.deeper"), 0777);
     mkdir(temp_path("set/a/folder.jpg"), 0777);
     ck_ok(open_set(small, &set));
     const mica_dataset_info *info = mica_dataset_get_info(set);
@@ -60,7 +60,9 @@ START_TEST(found_in_order) {
     ck_assert_int_eq(info->classes, 2);
     ck_assert_str_eq(info->class_names[0], "a");
     ck_assert_str_eq(info->class_names[1], "b");
-    ck_assert_int_eq(info->n_skipped, 0);
+    ck_assert_int_eq(info->n_skipped, 1);
+    ck_assert_str_eq(strrchr(info->skipped[0], '/'),
+        "/Thumbs.db: not one of the kinds of pictures that are read");
     ck_assert(mica_shape_equal(info->sample, MICA_SHAPE(8, 12, 3)));
     static const char *const files[] = {
         "set/a/x.jpeg", "set/a/y.jpg", "set/b/10.JPEG", "set/b/2.jpg", "set/b/3.jpg"};
@@ -95,8 +97,8 @@ START_TEST(broken_are_named) {
     const mica_dataset_info *info = mica_dataset_get_info(set);
     ck_assert_int_eq(info->count, 5);
     ck_assert_int_eq(info->n_skipped, 4);
-    static const char *const wanted[] = {"set/a/empty.png: wanted a PNG or JPEG",
-        "set/a/link.png: No such file", "set/a/text.jpg: wanted a PNG or JPEG",
+    static const char *const wanted[] = {"set/a/empty.png: wanted a PNG, JPEG",
+        "set/a/link.png: No such file", "set/a/text.jpg: wanted a PNG, JPEG",
         "set/b/00cut.jpg: a damaged JPEG"};
     for (int i = 0; i < 4; i++)
         ck_assert_msg(strstr(info->skipped[i], wanted[i]) != NULL, "%s", info->skipped[i]);
@@ -115,6 +117,58 @@ START_TEST(broken_are_named) {
 }
 END_TEST
 
+/* Folders in a class's folder are of the class, however deep; links that lead round are noticed. */
+START_TEST(nested) {
+    mica_dataset *set = NULL;
+    set_write();
+    mkdir(temp_path("set/a/deep"), 0777);
+    mkdir(temp_path("set/a/deep/deeper"), 0777);
+    mkdir(temp_path("set/a/empty"), 0777);
+    mkdir(temp_path("elsewhere"), 0777);
+    jpeg_write("set/a/deep/deeper/1.jpg", 16, 24, 3, 60);
+    jpeg_write("set/a/deep/2.jpg", 16, 24, 3, 70);
+    jpeg_write("elsewhere/3.jpg", 16, 24, 3, 80);
+    ck_assert_int_eq(symlink("../../elsewhere", temp_path("set/a/z")), 0);
+    ck_ok(open_set(small, &set));
+    ck_assert_int_eq(mica_dataset_get_info(set)->count, 8);
+    ck_assert_int_eq(mica_dataset_get_info(set)->n_skipped, 0);
+    static const char *const files[] = {"set/a/deep/2.jpg", "set/a/deep/deeper/1.jpg",
+        "set/a/x.jpeg", "set/a/y.jpg", "set/a/z/3.jpg", "set/b/10.JPEG", "set/b/2.jpg",
+        "set/b/3.jpg"};
+    for (int i = 0; i < 8; i++) {
+        const char *file = mica_dataset_file(set, i);
+        ck_assert_str_eq(file + strlen(file) - strlen(files[i]), files[i]);
+        check_sample(set, i, files[i], i > 4);
+    }
+    mica_dataset_destroy(&set);
+
+    ck_assert_int_eq(symlink("..", temp_path("set/a/deep/round")), 0);
+    ck_assert_int_eq(symlink("deep", temp_path("set/a/same")), 0);
+    jpeg_write("set/outside.jpg", 8, 8, 3, 0);
+    temp_write("set/b/1.gif", "GIF89a", 6);
+    ck_ok(open_set(small, &set));
+    const mica_dataset_info *info = mica_dataset_get_info(set);
+    ck_assert_int_eq(info->count, 8);
+    static const char *const left[] = {"set/outside.jpg: in no class's folder",
+        "set/a/deep/round: a link to a folder that is read already",
+        "set/a/same: a link to a folder that is read already",
+        "set/b/1.gif: not one of the kinds of pictures that are read"};
+    ck_assert_int_eq(info->n_skipped, 4);
+    for (int i = 0; i < 4; i++)
+        ck_assert_msg(strstr(info->skipped[i], left[i]) != NULL, "%s", info->skipped[i]);
+    mica_dataset_destroy(&set);
+    mica_images_options options = small;
+    options.strict = true;
+    ck_refused(open_set(options, &set), MICA_E_FORMAT, left[0]);
+    remove(temp_path("set/outside.jpg"));
+    ck_refused(open_set(options, &set), MICA_E_FORMAT, left[1]);
+    remove(temp_path("set/a/deep/round"));
+    remove(temp_path("set/a/same"));
+    ck_refused(open_set(options, &set), MICA_E_FORMAT, left[3]);
+    ck_assert_ptr_null(set);
+}
+END_TEST
+
 START_TEST(refused) {
     mica_dataset *set = NULL;
     mica_images_options options = small;
@@ -122,7 +176,8 @@ START_TEST(refused) {
     mkdir(temp_path("set"), 0777);
     ck_refused(open_set(small, &set), MICA_E_FORMAT, "set: no folders in it");
     mkdir(temp_path("set/a"), 0777);
-    ck_refused(open_set(small, &set), MICA_E_FORMAT, "set/a: no pictures (.jpg, .jpeg, .png)");
+    ck_refused(open_set(small, &set), MICA_E_FORMAT,
+        "set/a: no pictures (.jpg, .jpeg, .png, .webp, .bmp)");
     jpeg_write("set/a/1.jpg", 8, 8, 3, 0);
     options.set.classes = 2;
     ck_refused(open_set(options, &set), MICA_E_FORMAT, "1 folders in it, wanted one for each of 2");
@@ -273,6 +328,7 @@ int main(void) {
     tcase_add_checked_fixture(tests, temp_make, temp_remove);
     tcase_add_test(tests, found_in_order);
     tcase_add_test(tests, broken_are_named);
+    tcase_add_test(tests, nested);
     tcase_add_test(tests, refused);
     tcase_add_test(tests, kept_or_read_again);
     tcase_add_test(tests, photos);

@@ -174,7 +174,7 @@ START_TEST(images) {
     mica_dataset_destroy(&test);
     r->data.strict = true;
     ck_refused(mica_recipe_open_data(r, temp_path(""), NULL, NULL, &test), MICA_E_FORMAT,
-        "b/x/2.jpg: wanted a PNG or JPEG");
+        "b/x/2.jpg: wanted a PNG, JPEG");
     ck_assert_ptr_null(test);
     mica_recipe_destroy(&r);
     temp_remove();
