@@ -82,8 +82,8 @@ static int report(const request *asked, const mica_workload *workload, double me
         return mica_cli_json(json_pack("{s:s, s:I, s:f, s:f, s:s, s:s}", "workload", workload->name,
             "batch", (json_int_t)workload->batch, "ms_per_step", milliseconds, "samples_per_s",
             rate, "device", info->id, "device_name", info->name));
-    printf("%-20s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch, milliseconds,
-        rate);
+    mica_cli_out("%-20s %6lld %12.3f %14.0f\n", workload->name, (long long)workload->batch,
+        milliseconds, rate);
     return 0;
 }
 
@@ -125,7 +125,7 @@ static int bench(const request *asked, const mica_workload *workload) {
 static int help(void) {
     fputs(help_start, stdout);
     for (size_t i = 0; i < mica_workload_count; i++)
-        printf("  %-20s batch %lld: %s\n", mica_workloads[i].name,
+        mica_cli_out("  %-20s batch %lld: %s\n", mica_workloads[i].name,
             (long long)mica_workloads[i].batch, mica_workloads[i].help);
     fputs(help_end, stdout);
     return 0;
@@ -157,8 +157,8 @@ static int bench_products(const request *asked) {
             code = mica_cli_json(json_pack("{s:I, s:f, s:s}", "matmul", (json_int_t)sizes[i],
                 "gflop_s", rate * 1e-9, "device", mica_device_get_info(asked->device)->id));
         else
-            printf("matmul %-6lld %10.1f GFLOP/s\n", (long long)sizes[i], rate * 1e-9);
-        fflush(stdout);
+            mica_cli_out("matmul %-6lld %10.1f GFLOP/s\n", (long long)sizes[i], rate * 1e-9);
+        mica_cli_out_flush();
     }
     return code;
 }
@@ -166,10 +166,10 @@ static int bench_products(const request *asked) {
 static int bench_workloads(const request *asked, char **names, int n_names) {
     int code = 0;
     if (!asked->json)
-        printf("%-20s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
+        mica_cli_out("%-20s %6s %12s %14s\n", "workload", "batch", "ms a step", "samples/s");
     for (int i = 0; i < (n_names ? n_names : (int)mica_workload_count) && !code; i++) {
         code = bench(asked, n_names ? find(names[i]) : &mica_workloads[i]);
-        fflush(stdout);
+        mica_cli_out_flush();
     }
     return code;
 }
@@ -189,7 +189,7 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
         return mica_cli_fail(status);
     const mica_device_info *info = mica_device_get_info(asked->device);
     if (!asked->json)
-        printf("%s (%s)\n", info->id, info->name);
+        mica_cli_out("%s (%s)\n", info->id, info->name);
     int code = asked->matmul ? bench_products(asked)
                : asked->conv ? mica_cli_bench_conv(asked->device, asked->json)
                : asked->peak ? mica_cli_bench_peak(asked->device, asked->json)

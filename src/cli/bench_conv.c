@@ -101,11 +101,11 @@ static int report(
                 passes[i], "ms", seconds[i] * 1e3, "gflop_s", rate * 1e-9, "of_peak", rate / peak,
                 "device", mica_device_get_info(device)->id));
         else
-            printf("%2lldx%-2lld %3lld -> %-3lld  %-8s %10.3f %10.1f %8.2f\n", (long long)l->size,
-                (long long)l->size, (long long)l->from, (long long)l->to, passes[i],
-                seconds[i] * 1e3, rate * 1e-9, rate / peak);
+            mica_cli_out("%2lldx%-2lld %3lld -> %-3lld  %-8s %10.3f %10.1f %8.2f\n",
+                (long long)l->size, (long long)l->size, (long long)l->from, (long long)l->to,
+                passes[i], seconds[i] * 1e3, rate * 1e-9, rate / peak);
     }
-    fflush(stdout);
+    mica_cli_out_flush();
     return code;
 }
 
@@ -114,8 +114,8 @@ int mica_cli_bench_conv(mica_device *device, bool json) {
     int code = 0;
     mica_status status = mica_cli_peak_rate(device, &peak);
     if (status == MICA_OK && !json)
-        printf("peak of multiply-adds: %.1f GFLOP/s\n"
-               "3x3, batch %lld     pass             ms    GFLOP/s  of peak\n",
+        mica_cli_out("peak of multiply-adds: %.1f GFLOP/s\n"
+                     "3x3, batch %lld     pass             ms    GFLOP/s  of peak\n",
             peak * 1e-9, (long long)batch);
     for (int i = 0; i < LAYERS && status == MICA_OK && !code; i++) {
         mica_graph *graph = NULL;

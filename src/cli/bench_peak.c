@@ -107,6 +107,6 @@ int mica_cli_bench_peak(mica_device *device, bool json) {
     if (json)
         return mica_cli_json(json_pack(
             "{s:f, s:s}", "peak_gflop_s", rate * 1e-9, "device", mica_device_get_info(device)->id));
-    printf("peak          %10.1f GFLOP/s\n", rate * 1e-9);
+    mica_cli_out("peak          %10.1f GFLOP/s\n", rate * 1e-9);
     return 0;
 }

@@ -50,14 +50,14 @@ static bool is_suite(const char *name) {
 static void print_failed(void *user, const char *suite, const char *name, const char *problem) {
     int *count = user;
     if (++*count <= FAILURES_SHOWN)
-        printf("    %s, %s: %s\n", suite, name, problem);
-    fflush(stdout);
+        mica_cli_out("    %s, %s: %s\n", suite, name, problem);
+    mica_cli_out_flush();
 }
 
 static void report_suite(const char *name, const mica_suite_result *result, json_t *list) {
-    printf("  %-28s %5d %10.1e %10.1e   %s\n", name, result->cases, result->forward_error,
+    mica_cli_out("  %-28s %5d %10.1e %10.1e   %s\n", name, result->cases, result->forward_error,
         result->gradient_error, result->failed ? "FAILED" : "ok");
-    fflush(stdout);
+    mica_cli_out_flush();
     json_array_append_new(
         list, json_pack("{s:s, s:i, s:i, s:o, s:o}", "name", name, "cases", result->cases, "failed",
                   result->failed, "forward_error", mica_cli_real(result->forward_error),
@@ -75,7 +75,7 @@ static mica_status run_suites(const options *o, mica_device *device, json_t *lis
         mica_suite_result result;
         MICA_TRY(mica_suite_run(mica_suites[i], device, &suite_options, &result));
         if (shown > FAILURES_SHOWN)
-            printf("    and %d more\n", shown - FAILURES_SHOWN);
+            mica_cli_out("    and %d more\n", shown - FAILURES_SHOWN);
         report_suite(mica_suites[i]->name, &result, list);
         *wrong += result.failed > 0;
     }
@@ -84,17 +84,17 @@ static mica_status run_suites(const options *o, mica_device *device, json_t *lis
 
 static void print_verdict(const options *o, const char *id, const json_t *list, int wrong) {
     if (!wrong) {
-        printf("%s: all %zu operators are right: safe to train here%s\n", id, json_array_size(list),
-            o->n_names || o->small ? " as far as was checked" : "");
+        mica_cli_out("%s: all %zu operators are right: safe to train here%s\n", id,
+            json_array_size(list), o->n_names || o->small ? " as far as was checked" : "");
         return;
     }
-    printf("%s: do not train here, these are wrong:", id);
+    mica_cli_out("%s: do not train here, these are wrong:", id);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *entry = json_array_get(list, i);
         if (json_integer_value(json_object_get(entry, "failed")) > 0)
-            printf(" %s", json_string_value(json_object_get(entry, "name")));
+            mica_cli_out(" %s", json_string_value(json_object_get(entry, "name")));
     }
-    printf("\n");
+    mica_cli_out("\n");
 }
 
 /* Returns the exit status for one device, and appends its report to `devices`. */
@@ -106,8 +106,8 @@ static int check_device(const options *o, const char *name, json_t *devices) {
         return status == MICA_E_NOT_FOUND && o->skip_missing ? EXIT_SKIPPED : code;
     }
     const mica_device_info *info = mica_device_get_info(device);
-    printf("%s: %s, %s\n", info->id, info->name, info->driver);
-    printf("  %-28s %5s %10s %10s\n", "operator", "cases", "forward", "gradient");
+    mica_cli_out("%s: %s, %s\n", info->id, info->name, info->driver);
+    mica_cli_out("  %-28s %5s %10s %10s\n", "operator", "cases", "forward", "gradient");
     json_t *list = json_array();
     int wrong = 0;
     status = run_suites(o, device, list, &wrong);
@@ -135,7 +135,7 @@ static int check_all(const options *o, json_t *devices) {
     for (size_t i = 0; i < count; i++) {
         int code = 0;
         if (infos[i].problem[0])
-            printf("%s: skipped: %s\n", infos[i].id, infos[i].problem);
+            mica_cli_out("%s: skipped: %s\n", infos[i].id, infos[i].problem);
         else
             code = check_device(o, infos[i].id, devices);
         worst = code > worst ? code : worst;

@@ -29,18 +29,8 @@ int mica_cli_exit(mica_status status) {
 }
 
 int mica_cli_fail(mica_status status) {
-    fprintf(stderr, "mica: %s\n", mica_last_error());
+    mica_cli_err("mica: %s\n", mica_last_error());
     return mica_cli_exit(status);
-}
-
-int mica_cli_usage(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fputs("mica: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return 2;
 }
 
 static void unknown_option(const char *command, const char *given, const struct option *options) {
@@ -144,14 +134,25 @@ json_t *mica_cli_real(double number) {
     return isfinite(number) ? json_real(number) : json_null();
 }
 
+json_t *mica_cli_string(const char *text) {
+    json_t *string = json_string(text);
+    if (string)
+        return string;
+    mica_text shown = {0};
+    mica_cli_text_add(&shown, "%s", text);
+    string = json_string(shown.data && !shown.failed ? shown.data : "");
+    free(shown.data);
+    return string;
+}
+
 int mica_cli_json(json_t *object) {
     char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(object);
     if (!text) {
-        fprintf(stderr, "mica: out of host memory: writing JSON\n");
+        mica_cli_err("mica: out of host memory: writing JSON\n");
         return 1;
     }
     puts(text);
     free(text);
-    return 0;
+    return mica_cli_out_flush();
 }

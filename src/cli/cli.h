@@ -2,7 +2,7 @@
 #ifndef MICA_CLI_CLI_H
 #define MICA_CLI_CLI_H
 
-#include "base/error.h"
+#include "cli/print.h"
 
 #include <getopt.h>
 #include <jansson.h>
@@ -30,9 +30,6 @@ int mica_cli_exit(mica_status status);
 
 /* Prints the last error as "mica: ..." on stderr; returns the status's exit code. */
 int mica_cli_fail(mica_status status);
-
-/* Prints "mica: ..." on stderr; returns 2. */
-int mica_cli_usage(const char *format, ...) MICA_PRINTF(1, 2);
 
 /* getopt_long, whose errors become one line with the nearest option. Returns the option's letter,
  * -1 after the last, or '?' once the error was printed: then exit with 2. */
@@ -64,8 +61,11 @@ int mica_cli_output_check(const char *command, const char *path);
 /* A number for JSON, which has no NaN and no infinity: they become null. */
 json_t *mica_cli_real(double number);
 
+/* A text for JSON, which must be UTF-8: bytes that are not become \xff. */
+json_t *mica_cli_string(const char *text);
+
 /* Prints an object as one line on stdout and releases it. NULL stands for memory that ran out.
- * Returns the exit code. */
+ * Returns the exit code: 1 also where stdout cannot be written, which main tells. */
 int mica_cli_json(json_t *object);
 
 #endif

@@ -107,8 +107,7 @@ static void show_left_out(const contents *c) {
     bool any = false;
     for (size_t i = 0; i < c->count; i++)
         if (c->texts[i]) {
-            fprintf(stderr, "%s%s",
-                any ? ", " : "note: texts do not go into safetensors, left out: ",
+            mica_cli_err("%s%s", any ? ", " : "note: texts do not go into safetensors, left out: ",
                 c->tensors[i].name);
             any = true;
         }

@@ -167,31 +167,26 @@ static void print_device(const mica_device_info *info, const figures *measured) 
     char memory[16], local[16], largest[16], cache[16], subgroup[32] = "";
     const mica_traits *t = &info->traits;
     if (*info->problem) {
-        printf("%-10s %-4s %9s %6s  %s\n%10s unusable: %s\n", info->id, "-", "-", "-", info->name,
-            "", info->problem);
+        mica_cli_out("%-10s %-4s %9s %6s  %s\n%10s unusable: %s\n", info->id, "-", "-", "-",
+            info->name, "", info->problem);
         return;
     }
-    printf("%-10s %-4.4s %9s %6u  %-32s  %s\n", info->id, kind_name(t->kind),
+    mica_cli_out("%-10s %-4.4s %9s %6u  %-32s  %s\n", info->id, kind_name(t->kind),
         bytes_text(t->memory_bytes, memory), t->compute_units, info->name, info->driver);
     if (t->subgroup_size)
         snprintf(subgroup, sizeof subgroup, ", subgroups of %u", t->subgroup_size);
-    printf("%10s vectors of %u%s, groups of %u, local memory %s, buffers of %s%s%s%s%s%s\n", "",
-        t->vector_width, subgroup, t->max_group_size, bytes_text(t->local_bytes, local),
+    mica_cli_out("%10s vectors of %u%s, groups of %u, local memory %s, buffers of %s%s%s%s%s%s\n",
+        "", t->vector_width, subgroup, t->max_group_size, bytes_text(t->local_bytes, local),
         bytes_text(t->max_buffer_bytes, largest), t->cache_bytes ? ", cache " : "",
         t->cache_bytes ? bytes_text(t->cache_bytes, cache) : "",
         t->unified ? ", memory shared with the host" : "", t->fp16 ? ", fp16" : "",
         t->matrix_units ? ", matrix units" : "");
     if (measured)
-        printf("%10s copy %.1f GB/s, upload %.1f GB/s, download %.1f GB/s, launch %.2f us, submit "
-               "and wait %.1f us, matrix product %.1f GFLOP/s\n",
+        mica_cli_out(
+            "%10s copy %.1f GB/s, upload %.1f GB/s, download %.1f GB/s, launch %.2f us, submit "
+            "and wait %.1f us, matrix product %.1f GFLOP/s\n",
             "", measured->copy, measured->upload, measured->download, measured->launch,
             measured->wait, measured->product);
-}
-
-/* A driver's text need not be UTF-8, which JSON wants. */
-static json_t *text_json(const char *text) {
-    json_t *string = json_string(text);
-    return string ? string : json_string("?");
 }
 
 static json_t *traits_json(const mica_traits *t) {
@@ -210,10 +205,11 @@ static json_t *traits_json(const mica_traits *t) {
 }
 
 static json_t *device_json(const mica_device_info *info, const figures *measured) {
-    json_t *object = json_pack("{s:o, s:o, s:o, s:o}", "id", text_json(info->id), "backend",
-        text_json(info->backend), "name", text_json(info->name), "driver", text_json(info->driver));
+    json_t *object = json_pack("{s:o, s:o, s:o, s:o}", "id", mica_cli_string(info->id), "backend",
+        mica_cli_string(info->backend), "name", mica_cli_string(info->name), "driver",
+        mica_cli_string(info->driver));
     if (*info->problem) {
-        json_object_set_new(object, "problem", text_json(info->problem));
+        json_object_set_new(object, "problem", mica_cli_string(info->problem));
         return object;
     }
     json_object_set_new(object, "kind", json_string(kind_name(info->traits.kind)));
@@ -248,9 +244,9 @@ static int list(const options *o) {
     if (status != MICA_OK)
         return mica_cli_fail(status);
     if (!count)
-        fprintf(stderr, "mica: %s\n", mica_last_error());
+        mica_cli_err("mica: %s\n", mica_last_error());
     else if (!o->json)
-        printf(
+        mica_cli_out(
             "%-10s %-4s %9s %6s  %-32s  %s\n", "id", "kind", "memory", "units", "name", "driver");
     json_t *devices = json_array();
     for (size_t i = 0; i < count; i++) {
@@ -260,7 +256,7 @@ static int list(const options *o) {
             json_array_append_new(devices, device_json(&infos[i], has_figures ? &measured : NULL));
         else
             print_device(&infos[i], has_figures ? &measured : NULL);
-        fflush(stdout);
+        mica_cli_out_flush();
     }
     free(infos);
     json_t *report = json_pack("{s:o}", "devices", devices);

@@ -151,9 +151,9 @@ static mica_status open_set(const arguments *a, mica_run *run, mica_dataset **se
 
 static void show_skipped(const mica_dataset_info *info) {
     for (int64_t i = 0; i < info->n_skipped && i < SKIPPED_SHOWN; i++)
-        fprintf(stderr, "left out: %s\n", info->skipped[i]);
+        mica_cli_err("left out: %s\n", info->skipped[i]);
     if (info->n_skipped > SKIPPED_SHOWN)
-        fprintf(stderr, "left out: %" PRId64 " more\n", info->n_skipped - SKIPPED_SHOWN);
+        mica_cli_err("left out: %" PRId64 " more\n", info->n_skipped - SKIPPED_SHOWN);
 }
 
 /* ---- codes ---- */
@@ -169,10 +169,10 @@ static void show_progress(int64_t done, int64_t count, double began, double *sho
     if (!isatty(STDERR_FILENO) || (time - *shown < LIVE_SECONDS && done < count))
         return;
     *shown = time;
-    fprintf(stderr, "\r%" PRId64 "/%" PRId64 "  %.0f samples/s\033[K", done, count,
+    mica_cli_err("\r%" PRId64 "/%" PRId64 "  %.0f samples/s\033[K", done, count,
         (double)done / (time - began));
     if (done == count)
-        fprintf(stderr, "\r\033[K");
+        mica_cli_err("\r\033[K");
     fflush(stderr);
 }
 
@@ -342,8 +342,8 @@ static int encode(const arguments *a, mica_run *run, encoded *e) {
     json_t *shape = json_array();
     for (int i = 0; i < e->shape.rank; i++)
         json_array_append_new(shape, json_integer(e->shape.dim[i]));
-    return mica_cli_json(json_pack("{s:s, s:o, s:s}", "out", a->out, "shape", shape, "device",
-        mica_run_get_info(run)->device));
+    return mica_cli_json(json_pack("{s:o, s:o, s:o}", "out", mica_cli_string(a->out), "shape",
+        shape, "device", mica_cli_string(mica_run_get_info(run)->device)));
 }
 
 static int open_and_encode(const arguments *a) {

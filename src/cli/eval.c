@@ -90,23 +90,23 @@ static double ratio(int64_t part, int64_t whole) {
 }
 
 static void print_classes(const mica_evaluation *head, const char *const *names) {
-    printf("\n%-20s %8s %8s %10s\n", "class", "samples", "recall", "precision");
+    mica_cli_out("\n%-20s %8s %8s %10s\n", "class", "samples", "recall", "precision");
     for (int64_t i = 0; i < head->classes; i++) {
         int64_t count, right, taken;
         char number[24];
         snprintf(number, sizeof number, "%" PRId64, i);
         class_counts(head, i, &count, &right, &taken);
-        printf("%-20s %8" PRId64, names ? names[i] : number, count);
+        mica_cli_out("%-20s %8" PRId64, names ? names[i] : number, count);
         if (count)
-            printf(" %8.4f", ratio(right, count));
+            mica_cli_out(" %8.4f", ratio(right, count));
         else
-            printf(" %8s", "-");
+            mica_cli_out(" %8s", "-");
         if (taken)
-            printf(" %10.4f\n", ratio(right, taken));
+            mica_cli_out(" %10.4f\n", ratio(right, taken));
         else
-            printf(" %10s\n", "-");
+            mica_cli_out(" %10s\n", "-");
     }
-    printf("\n");
+    mica_cli_out("\n");
 }
 
 static bool is_measured(const mica_measure *measure, const mica_evaluation *head) {
@@ -120,11 +120,11 @@ static void print_head(const mica_evaluation *head, const char *const *names) {
         if (is_measured(m, head) && (int)strlen(m->name) > width)
             width = (int)strlen(m->name);
     if (*head->head)
-        printf("%s\n", head->head);
-    printf("test_%-*s  %.4f\n", width, "loss", head->loss);
+        mica_cli_out("%s\n", head->head);
+    mica_cli_out("test_%-*s  %.4f\n", width, "loss", head->loss);
     for (const mica_measure *m = mica_measures; m->name; m++)
         if (is_measured(m, head))
-            printf("test_%-*s  %.4f\n", width, m->name, mica_measure_get(m, head));
+            mica_cli_out("test_%-*s  %.4f\n", width, m->name, mica_measure_get(m, head));
     if (head->confusion)
         print_classes(head, names);
 }
@@ -144,7 +144,7 @@ static json_t *head_json(const mica_evaluation *head, const char *const *names) 
             (json_int_t)count, "recall", mica_cli_real(ratio(right, count)), "precision",
             mica_cli_real(ratio(right, taken)));
         if (names)
-            json_object_set_new(entry, "name", json_string(names[i]));
+            json_object_set_new(entry, "name", mica_cli_string(names[i]));
         json_array_append_new(classes, entry);
         json_t *row = json_array();
         for (int64_t j = 0; j < head->classes; j++)
@@ -186,7 +186,7 @@ static int print_json(const mica_run_info *info, const mica_evaluation *heads, s
         json_object_set_new(
             object, others->metrics[i].name, mica_cli_real(others->metrics[i].value));
     json_object_set_new(object, "samples", json_integer(samples));
-    json_object_set_new(object, "device", json_string(info->device));
+    json_object_set_new(object, "device", mica_cli_string(info->device));
     json_object_set_new(object, "heads", list);
     return mica_cli_json(object);
 }
@@ -198,13 +198,13 @@ static void print_metrics(const mica_metric *metrics, size_t count) {
         if ((int)strlen(metrics[i].name) > width)
             width = (int)strlen(metrics[i].name);
     for (size_t i = 0; i < count; i++)
-        printf("%-*s  %.4f\n", width, metrics[i].name, metrics[i].value);
+        mica_cli_out("%-*s  %.4f\n", width, metrics[i].name, metrics[i].value);
 }
 
 static int print_text(const mica_run_info *info, const mica_evaluation *heads, size_t n_heads,
     const comparison *others) {
     if (n_heads > 1)
-        printf("test_loss  %.4f\n", mica_total_loss(heads, n_heads));
+        mica_cli_out("test_loss  %.4f\n", mica_total_loss(heads, n_heads));
     for (size_t i = 0; i < n_heads; i++)
         print_head(&heads[i], heads[i].classes == info->classes ? info->class_names : NULL);
     print_metrics(others->metrics, others->count);

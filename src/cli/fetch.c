@@ -134,8 +134,8 @@ static void show(void *user, uint64_t done) {
     progress *p = user;
     if (!p->live || (now() - p->shown < LIVE_SECONDS && done < p->size))
         return;
-    fprintf(stderr, "\r%s  %.1f of %.1f MB\033[K", p->file, 1e-6 * (double)done,
-        1e-6 * (double)p->size);
+    mica_cli_err(
+        "\r%s  %.1f of %.1f MB\033[K", p->file, 1e-6 * (double)done, 1e-6 * (double)p->size);
     fflush(stderr);
     p->shown = now();
 }
@@ -164,9 +164,9 @@ static mica_status get_file(const arguments *a, const char *folder, size_t index
         free(url);
     }
     if (shown.live)
-        fprintf(stderr, "\r\033[K");
+        mica_cli_err("\r\033[K");
     if (status == MICA_OK)
-        fprintf(stderr, "%s: %s, %.1f MB\n", path, *there ? "already there" : "fetched",
+        mica_cli_err("%s: %s, %.1f MB\n", path, *there ? "already there" : "fetched",
             1e-6 * (double)shown.size);
     free(path);
     return status;
@@ -185,8 +185,8 @@ static int fetch(const arguments *a, const char *folder) {
     }
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     if (a->json && !code)
-        code = mica_cli_json(
-            json_pack("{s:s, s:s, s:O}", "set", a->name, "folder", folder, "files", files));
+        code = mica_cli_json(json_pack(
+            "{s:s, s:o, s:O}", "set", a->name, "folder", mica_cli_string(folder), "files", files));
     json_decref(files);
     return code;
 }

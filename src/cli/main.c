@@ -4,7 +4,9 @@
 #include "base/text.h"
 #include "config.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +35,13 @@ static const struct {
 enum { COUNT = sizeof commands / sizeof *commands };
 
 static int help(void) {
-    printf("usage: mica COMMAND [ARGUMENT...]\n\n"
-           "Trains neural networks on any GPU or CPU, through OpenCL and Vulkan.\n\n");
+    mica_cli_out("usage: mica COMMAND [ARGUMENT...]\n\n"
+                 "Trains neural networks on any GPU or CPU, through OpenCL and Vulkan.\n\n");
     for (size_t i = 0; i < COUNT; i++)
-        printf("  %-10s %s\n", commands[i].name, commands[i].help);
-    printf("\n`mica COMMAND --help` says more. Exit code: 0; 2 for bad usage or input; 1 for what\n"
-           "failed while running.\n");
+        mica_cli_out("  %-10s %s\n", commands[i].name, commands[i].help);
+    mica_cli_out(
+        "\n`mica COMMAND --help` says more. Exit code: 0; 2 for bad usage or input; 1 for what\n"
+        "failed while running.\n");
     return 0;
 }
 
@@ -65,14 +68,23 @@ static void pin_pocl(void) {
     setenv("POCL_AFFINITY", "1", 0);
 }
 
-int main(int argc, char **argv) {
-    pin_pocl();
+/* A data file must never be opened as 0, 1 or 2: what is printed would go into it. What was closed
+ * stays unusable: 0 cannot be read, 1 and 2 cannot be written. */
+static int occupy_descriptors(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return -1;
+    return 0;
+}
+
+static int run(int argc, char **argv) {
     if (argc < 2)
         return mica_cli_usage("a command is missing; mica --help lists them");
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         return help();
     if (!strcmp(argv[1], "--version")) {
-        printf("mica %s\n", MICA_VERSION);
+        mica_cli_out("mica %s\n", MICA_VERSION);
         return 0;
     }
     for (size_t i = 0; i < COUNT; i++)
@@ -81,4 +93,15 @@ int main(int argc, char **argv) {
     if (*argv[1] == '-')
         return mica_cli_usage("unknown option %s; mica --help lists the commands", argv[1]);
     return unknown(argv[1]);
+}
+
+int main(int argc, char **argv) {
+    if (occupy_descriptors())
+        return 1;
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told by the write that fails */
+    pin_pocl();
+    int code = run(argc, argv);
+    if (mica_cli_out_end() && !code)
+        code = 1;
+    return code;
 }

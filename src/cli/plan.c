@@ -133,11 +133,11 @@ static const char *amount(double number, const char *unit, char *text, size_t si
 
 static void print_cost(double bytes, double flops, double microseconds) {
     char moved[16], done[16];
-    printf("  %9s %10s %10.1f", amount(bytes, "B", moved, sizeof moved),
+    mica_cli_out("  %9s %10s %10.1f", amount(bytes, "B", moved, sizeof moved),
         amount(flops, "FLOP", done, sizeof done), microseconds);
     if (flops > 0 && microseconds > 0)
-        printf(" %9.1f", flops / microseconds * 1e-3);
-    printf("\n");
+        mica_cli_out(" %9.1f", flops / microseconds * 1e-3);
+    mica_cli_out("\n");
 }
 
 /* The kernel without the constants that are 0: "matmul_fwd_tile TB=1 GM=64". */
@@ -172,22 +172,23 @@ static void print_table(const planned *p) {
     }
     double bytes = 0, flops = 0, time = 0;
     char size[3][16];
-    printf("%s, a training step of batch %" PRId64 " on %s (%s)\n", p->recipe->name,
+    mica_cli_out("%s, a training step of batch %" PRId64 " on %s (%s)\n", p->recipe->name,
         p->recipe->batch, info->id, info->name);
     for (size_t i = 0; i < report->n_rows; i++) {
         const mica_program_row *row = &report->rows[i];
         if (!i || strcmp(row->phase, report->rows[i - 1].phase))
-            printf("\n%-*s  %-*s  %9s %10s %10s %9s\n", node, row->phase, kernel, "kernel", "moved",
-                "computed", "us", "GFLOP/s");
-        printf("%-*s  %-*s", node, row->node, kernel, kernel_text(row->kernel, text, sizeof text));
+            mica_cli_out("\n%-*s  %-*s  %9s %10s %10s %9s\n", node, row->phase, kernel, "kernel",
+                "moved", "computed", "us", "GFLOP/s");
+        mica_cli_out(
+            "%-*s  %-*s", node, row->node, kernel, kernel_text(row->kernel, text, sizeof text));
         print_cost(row->bytes, row->flops, row_time(p, i));
         bytes += row->bytes;
         flops += row->flops;
         time += row_time(p, i);
     }
-    printf("\n%-*s  %-*zu", node, "all launches", kernel, report->n_rows);
+    mica_cli_out("\n%-*s  %-*zu", node, "all launches", kernel, report->n_rows);
     print_cost(bytes, flops, time);
-    printf("\nparameters, gradients and optimizer: %s; activations: %s (%s without reuse)\n",
+    mica_cli_out("\nparameters, gradients and optimizer: %s; activations: %s (%s without reuse)\n",
         amount((double)report->parameter_bytes, "B", size[0], sizeof size[0]),
         amount((double)report->activation_bytes, "B", size[1], sizeof size[1]),
         amount((double)report->unplanned_bytes, "B", size[2], sizeof size[2]));
@@ -204,10 +205,10 @@ static json_t *make_json(const planned *p) {
                       row->node, "kernel", row->kernel, "bytes", row->bytes, "flops", row->flops,
                       "microseconds", row_time(p, i)));
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:o, s:I, s:I, s:I}", "name", p->recipe->name, "device",
-        info->id, "device_name", info->name, "batch", (json_int_t)p->recipe->batch, "launches",
-        rows, "parameter_bytes", (json_int_t)report->parameter_bytes, "activation_bytes",
-        (json_int_t)report->activation_bytes, "unplanned_bytes",
+    return json_pack("{s:s, s:s, s:o, s:I, s:o, s:I, s:I, s:I}", "name", p->recipe->name, "device",
+        info->id, "device_name", mica_cli_string(info->name), "batch", (json_int_t)p->recipe->batch,
+        "launches", rows, "parameter_bytes", (json_int_t)report->parameter_bytes,
+        "activation_bytes", (json_int_t)report->activation_bytes, "unplanned_bytes",
         (json_int_t)report->unplanned_bytes);
 }
 

@@ -84,18 +84,18 @@ static json_t *report(
     const arguments *a, const mica_run_info *info, const char *image, float *probabilities) {
     json_t *classes = json_array();
     if (!a->json)
-        printf("%s\n", image);
+        mica_cli_out("%s\n", image);
     for (int64_t i = 0; i < a->top && i < info->classes; i++) {
         int64_t best = most_likely(probabilities, info->classes);
         double probability = (double)probabilities[best];
         probabilities[best] = -1;
         if (!a->json)
-            printf("  %6.2f %%  %s\n", 100 * probability, info->class_names[best]);
-        json_array_append_new(
-            classes, json_pack("{s:I, s:s, s:o}", "class", (json_int_t)best, "name",
-                         info->class_names[best], "probability", mica_cli_real(probability)));
+            mica_cli_out("  %6.2f %%  %s\n", 100 * probability, info->class_names[best]);
+        json_array_append_new(classes, json_pack("{s:I, s:o, s:o}", "class", (json_int_t)best,
+                                           "name", mica_cli_string(info->class_names[best]),
+                                           "probability", mica_cli_real(probability)));
     }
-    return json_pack("{s:s, s:o}", "image", image, "classes", classes);
+    return json_pack("{s:o, s:o}", "image", mica_cli_string(image), "classes", classes);
 }
 
 static int predict(const arguments *a, mica_run *run) {
@@ -111,7 +111,8 @@ static int predict(const arguments *a, mica_run *run) {
     }
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     if (a->json && !code)
-        code = mica_cli_json(json_pack("{s:O, s:s}", "images", images, "device", info->device));
+        code = mica_cli_json(
+            json_pack("{s:O, s:o}", "images", images, "device", mica_cli_string(info->device)));
     json_decref(images);
     free(probabilities);
     return code;

@@ -1,5 +1,7 @@
 #include "cli/progress.h"
 
+#include "cli/print.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -104,7 +106,7 @@ static void show_live(mica_cli_progress *progress, const mica_train_progress *p)
         memset(bar + 2, '#', (size_t)done);
         memset(bar + 2 + done, '.', (size_t)(width - done));
     }
-    fprintf(stderr, "\r%s%s%s%s%s%s%s\033[K", text.epoch, bar, text.step, text.loss, text.metrics,
+    mica_cli_err("\r%s%s%s%s%s%s%s\033[K", text.epoch, bar, text.step, text.loss, text.metrics,
         text.rate, text.left);
     fflush(stderr);
     progress->live = true;
@@ -113,24 +115,24 @@ static void show_live(mica_cli_progress *progress, const mica_train_progress *p)
 static void show_plain(const mica_train_progress *p) {
     parts text;
     write_parts(p, &text);
-    fprintf(stderr, "%s%s%s%s%s%s%s\n", text.epoch, p->event == MICA_TRAIN_STEP ? " step" : "",
+    mica_cli_err("%s%s%s%s%s%s%s\n", text.epoch, p->event == MICA_TRAIN_STEP ? " step" : "",
         p->event == MICA_TRAIN_STEP ? text.step : "", text.loss, text.metrics, text.rate,
         text.left);
 }
 
 static void show_start(const mica_train_progress *p) {
     for (size_t i = 0; i < p->n_notes; i++)
-        fprintf(stderr, "note: %s\n", p->notes[i]);
+        mica_cli_err("note: %s\n", p->notes[i]);
     for (size_t i = 0; i < p->n_skipped && i < SKIPPED_SHOWN; i++)
-        fprintf(stderr, "left out: %s\n", p->skipped[i]);
+        mica_cli_err("left out: %s\n", p->skipped[i]);
     if (p->n_skipped > SKIPPED_SHOWN)
-        fprintf(stderr, "left out: %zu more\n", p->n_skipped - SKIPPED_SHOWN);
-    fprintf(stderr, "training on %s in %s", p->device, p->out);
+        mica_cli_err("left out: %zu more\n", p->n_skipped - SKIPPED_SHOWN);
+    mica_cli_err("training on %s in %s", p->device, p->out);
     if (p->epoch > p->epochs)
-        fprintf(stderr, ", whose %" PRId64 " epochs are done", p->epochs);
+        mica_cli_err(", whose %" PRId64 " epochs are done", p->epochs);
     else if (p->epoch > 1 || p->step > 0)
-        fprintf(stderr, ", continuing at epoch %" PRId64 ", step %" PRId64, p->epoch, p->step + 1);
-    fprintf(stderr, "\n");
+        mica_cli_err(", continuing at epoch %" PRId64 ", step %" PRId64, p->epoch, p->step + 1);
+    mica_cli_err("\n");
 }
 
 void mica_cli_progress_show(void *user, const mica_train_progress *p) {
@@ -157,6 +159,6 @@ void mica_cli_progress_show(void *user, const mica_train_progress *p) {
 
 void mica_cli_progress_end(mica_cli_progress *progress) {
     if (progress->live)
-        fprintf(stderr, "\r\033[K");
+        mica_cli_err("\r\033[K");
     progress->live = false;
 }

@@ -166,9 +166,9 @@ static int find_item(const mica_ratings *ratings, const char *name, int32_t *ite
 /* ---- output ---- */
 
 static json_t *item_json(const mica_ratings_info *info, int32_t item) {
-    json_t *object = json_pack("{s:s}", "id", info->item_ids[item]);
+    json_t *object = json_pack("{s:o}", "id", mica_cli_string(info->item_ids[item]));
     if (title_of(info, item))
-        json_object_set_new(object, "title", json_string(title_of(info, item)));
+        json_object_set_new(object, "title", mica_cli_string(title_of(info, item)));
     return object;
 }
 
@@ -176,7 +176,7 @@ static int print_json(const mica_ratings_info *info, const arguments *a, int32_t
     const mica_recommendation *items, size_t count) {
     json_t *object = json_object(), *list = json_array();
     if (a->user)
-        json_object_set_new(object, "user", json_string(info->user_ids[number]));
+        json_object_set_new(object, "user", mica_cli_string(info->user_ids[number]));
     else
         json_object_set_new(object, "item", item_json(info, number));
     for (size_t i = 0; i < count; i++) {
@@ -191,11 +191,10 @@ static int print_json(const mica_ratings_info *info, const arguments *a, int32_t
 static int print_text(const mica_ratings_info *info, const arguments *a, int32_t number,
     const mica_recommendation *items, size_t count) {
     if (!count)
-        fprintf(stderr, "note: the model knows nothing %s %s\n",
-            a->user ? "for user" : "similar to",
+        mica_cli_err("note: the model knows nothing %s %s\n", a->user ? "for user" : "similar to",
             a->user ? info->user_ids[number] : info->item_ids[number]);
     if (a->item && title_of(info, number))
-        printf("similar to %s:\n", title_of(info, number));
+        mica_cli_out("similar to %s:\n", title_of(info, number));
     int width = 0;
     for (size_t i = 0; i < count; i++) {
         const int length = (int)strlen(info->item_ids[items[i].item]);
@@ -203,7 +202,7 @@ static int print_text(const mica_ratings_info *info, const arguments *a, int32_t
     }
     for (size_t i = 0; i < count; i++) {
         const char *title = title_of(info, items[i].item);
-        printf("%3zu  %8.3f  %-*s%s%s\n", i + 1, (double)items[i].score, title ? width : 0,
+        mica_cli_out("%3zu  %8.3f  %-*s%s%s\n", i + 1, (double)items[i].score, title ? width : 0,
             info->item_ids[items[i].item], title ? "  " : "", title ? title : "");
     }
     return 0;

@@ -116,8 +116,8 @@ static int report(const mica_cli_sampling *a, const mica_run_info *info) {
     json_t *shape = json_pack("[I]", (json_int_t)a->count);
     for (int i = 0; i < info->sample.rank; i++)
         json_array_append_new(shape, json_integer(info->sample.dim[i]));
-    return mica_cli_json(json_pack("{s:s, s:o, s:I, s:s}", "out", a->out, "shape", shape, "seed",
-        (json_int_t)a->seed, "device", info->device));
+    return mica_cli_json(json_pack("{s:o, s:o, s:I, s:o}", "out", mica_cli_string(a->out), "shape",
+        shape, "seed", (json_int_t)a->seed, "device", mica_cli_string(info->device)));
 }
 
 static int sample_pictures(mica_cli_sampling *a, mica_run *run) {

@@ -77,24 +77,25 @@ static void print_table(const char *name, const mica_network *network) {
         width[2] = wider(width[2], shape_text(row->output, shape, sizeof shape));
         width[3] = wider(width[3], number_text(row->parameters, number, sizeof number));
     }
-    printf("%s\n", name);
-    printf("%-*s  %-*s  %-*s  %*s  %s\n", width[0], titles[0], width[1], titles[1], width[2],
+    mica_cli_out("%s\n", name);
+    mica_cli_out("%-*s  %-*s  %-*s  %*s  %s\n", width[0], titles[0], width[1], titles[1], width[2],
         titles[2], width[3], titles[3], "connected to");
     for (size_t i = 0; i < network->n_layers; i++) {
         const mica_network_layer *row = &network->layers[i];
-        printf("%-*s  %-*s  %-*s  %*s%s%s%s\n", width[0], row->name, width[1], row->type, width[2],
-            shape_text(row->output, shape, sizeof shape), width[3],
+        mica_cli_out("%-*s  %-*s  %-*s  %*s%s%s%s\n", width[0], row->name, width[1], row->type,
+            width[2], shape_text(row->output, shape, sizeof shape), width[3],
             number_text(row->parameters, number, sizeof number), *row->from ? "  " : "", row->from,
             !row->frozen_parameters                     ? ""
             : row->frozen_parameters == row->parameters ? " (frozen)"
                                                         : " (partly frozen)");
     }
     totals sum = count(network);
-    printf("\nparameters  %s", number_text(sum.parameters, number, sizeof number));
-    printf(" (%s bytes)\n",
+    mica_cli_out("\nparameters  %s", number_text(sum.parameters, number, sizeof number));
+    mica_cli_out(" (%s bytes)\n",
         number_text(sum.parameters * (int64_t)sizeof(float), number, sizeof number));
-    printf("trainable   %s\n", number_text(sum.parameters - sum.frozen, number, sizeof number));
-    printf("frozen      %s\n", number_text(sum.frozen, number, sizeof number));
+    mica_cli_out(
+        "trainable   %s\n", number_text(sum.parameters - sum.frozen, number, sizeof number));
+    mica_cli_out("frozen      %s\n", number_text(sum.frozen, number, sizeof number));
 }
 
 /* {"name": ..., "layers": [...], "parameters": ...}; the batch is null in shapes. */
@@ -130,7 +131,7 @@ static int summarize(const char *path, const char *data, const char *const *over
         status = mica_recipe_build(recipe, 1, &network);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     for (size_t i = 0; status == MICA_OK && mica_graph_warning(network->graph, i); i++)
-        fprintf(stderr, "note: %s\n", mica_graph_warning(network->graph, i));
+        mica_cli_err("note: %s\n", mica_graph_warning(network->graph, i));
     if (status == MICA_OK && json)
         code = mica_cli_json(make_json(recipe->name, network));
     else if (status == MICA_OK)

@@ -8,13 +8,13 @@
 #include <string.h>
 
 static void shape_add(mica_text *text, const mica_stored_tensor *tensor) {
-    mica_text_add(text, "(");
+    mica_cli_text_add(text, "(");
     for (int i = 0; i < tensor->rank; i++)
         if (tensor->dim[i] < 0)
-            mica_text_add(text, "%s?", i ? ", " : "");
+            mica_cli_text_add(text, "%s?", i ? ", " : "");
         else
-            mica_text_add(text, "%s%" PRId64, i ? ", " : "", tensor->dim[i]);
-    mica_text_add(text, tensor->rank < 0 ? "...)" : ")");
+            mica_cli_text_add(text, "%s%" PRId64, i ? ", " : "", tensor->dim[i]);
+    mica_cli_text_add(text, tensor->rank < 0 ? "...)" : ")");
 }
 
 static json_t *shape_json(const mica_stored_tensor *tensor) {
@@ -27,9 +27,9 @@ static json_t *shape_json(const mica_stored_tensor *tensor) {
 
 static void row_add(
     mica_text *text, const mica_stored_tensor *tensor, const char *type, int width) {
-    mica_text_add(text, "%-*s  %-5s ", width, tensor->name, type);
+    mica_cli_text_add(text, "%-*s  %-5s ", width, tensor->name, type);
     shape_add(text, tensor);
-    mica_text_add(text, "\n");
+    mica_cli_text_add(text, "\n");
 }
 
 static json_t *row_json(const mica_stored_tensor *tensor, const char *type) {
@@ -52,8 +52,8 @@ static void nodes_add(const mica_onnx *file, mica_text *text, int width, json_t 
         json_object_set_new(operators, node.operator_name, json_integer(before + 1));
         json_array_append_new(nodes, json_pack("{s:s, s:s, s:s}", "name", node.name, "operator",
                                          node.operator_name, "result", node.result));
-        mica_text_add(text, i ? "" : "nodes\n");
-        mica_text_add(text, "%-*s  %s\n", width, node.result, node.operator_name);
+        mica_cli_text_add(text, i ? "" : "nodes\n");
+        mica_cli_text_add(text, "%-*s  %s\n", width, node.result, node.operator_name);
     }
     json_object_set_new(json, "opset", json_integer(mica_onnx_opset(file)));
     json_object_set_new(json, "nodes", nodes);
@@ -63,14 +63,14 @@ static void nodes_add(const mica_onnx *file, mica_text *text, int width, json_t 
 static void counts_add(mica_text *text, const json_t *json) {
     const char *name, *between = "";
     json_t *number;
-    mica_text_add(text, "opset    %" JSON_INTEGER_FORMAT "\nnodes    ",
+    mica_cli_text_add(text, "opset    %" JSON_INTEGER_FORMAT "\nnodes    ",
         json_integer_value(json_object_get(json, "opset")));
     json_object_foreach(json_object_get(json, "operators"), name, number) {
-        mica_text_add(
+        mica_cli_text_add(
             text, "%s%s %" JSON_INTEGER_FORMAT, between, name, json_integer_value(number));
         between = ", ";
     }
-    mica_text_add(text, "\n");
+    mica_cli_text_add(text, "\n");
 }
 
 static mica_status summarize(
@@ -89,16 +89,16 @@ static mica_status summarize(
     for (size_t i = 0; t->onnx && mica_onnx_get_node(t->onnx, i, &node); i++)
         width = wider(width, node.result);
     json_t *inputs = json_array(), *tensors = json_array();
-    mica_text_add(text, "%s\n", path);
+    mica_cli_text_add(text, "%s\n", path);
     for (size_t i = 0; i < n_inputs; i++) {
-        mica_text_add(text, i ? "" : "inputs\n");
+        mica_cli_text_add(text, i ? "" : "inputs\n");
         const mica_stored_tensor *input = mica_onnx_get_input(t->onnx, i);
         row_add(text, input, mica_stored_type_name(input->type), width);
         json_array_append_new(inputs, row_json(input, mica_stored_type_name(input->type)));
     }
     for (size_t i = 0; i < t->count; i++) {
         (void)mica_cli_tensors_get(t, i, &tensor); /* which worked above */
-        mica_text_add(text, i || !t->onnx ? "" : "tensors\n");
+        mica_cli_text_add(text, i || !t->onnx ? "" : "tensors\n");
         const bool texts = mica_cli_tensors_texts(t, i);
         const char *type = texts ? "TEXT" : mica_stored_type_name(tensor.type);
         row_add(text, &tensor, type, width);
@@ -109,10 +109,10 @@ static mica_status summarize(
         nodes_add(t->onnx, text, width, json);
         json_object_set(json, "inputs", inputs);
     }
-    mica_text_add(text, "\ntensors  %zu\nnumbers  %" PRId64 "\n", t->count, numbers);
+    mica_cli_text_add(text, "\ntensors  %zu\nnumbers  %" PRId64 "\n", t->count, numbers);
     if (t->onnx)
         counts_add(text, json);
-    json_object_set_new(json, "file", json_string(path));
+    json_object_set_new(json, "file", mica_cli_string(path));
     json_object_set_new(json, "tensors", tensors);
     json_object_set_new(json, "numbers", json_integer(numbers));
     json_decref(inputs);

@@ -59,8 +59,8 @@ static int print_json(const mica_train_result *result) {
     json_object_set_new(object, "seconds", json_real(result->seconds));
     json_object_set_new(object, "samples_per_s", json_real(result->samples_per_s));
     json_object_set_new(object, "data_wait", json_real(result->data_wait));
-    json_object_set_new(object, "device", json_string(result->device));
-    json_object_set_new(object, "out", json_string(result->out));
+    json_object_set_new(object, "device", mica_cli_string(result->device));
+    json_object_set_new(object, "out", mica_cli_string(result->out));
     return mica_cli_json(object);
 }
 
@@ -71,12 +71,12 @@ static int print_text(const mica_train_result *result) {
         width = length > width ? length : width;
     }
     for (size_t i = 0; i < result->n_metrics; i++)
-        printf("%-*s  %.4f\n", width, result->metrics[i].name, result->metrics[i].value);
+        mica_cli_out("%-*s  %.4f\n", width, result->metrics[i].name, result->metrics[i].value);
     if (result->epochs)
-        printf("%s: %" PRId64 " epochs in %.1f s, the best was epoch %" PRId64 "\n", result->out,
-            result->epochs, result->seconds, result->best_epoch);
+        mica_cli_out("%s: %" PRId64 " epochs in %.1f s, the best was epoch %" PRId64 "\n",
+            result->out, result->epochs, result->seconds, result->best_epoch);
     else /* a model that is found, not trained */
-        printf("%s: %.1f s\n", result->out, result->seconds);
+        mica_cli_out("%s: %.1f s\n", result->out, result->seconds);
     return 0;
 }
 
