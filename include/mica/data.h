@@ -46,6 +46,7 @@ typedef struct mica_dataset_info {
     int32_t channels;
     const char *const *skipped; /* files that were left out of pictures: "PATH: why" */
     int64_t n_skipped;
+    const char *note; /* how a file was taken where that is not plain: "FILE: ..."; or NULL */
 } mica_dataset_info;
 
 /* Copies `count` samples, of `options->sample` (which must be given) each, and their labels.
@@ -63,8 +64,9 @@ MICA_API mica_status mica_dataset_from_idx(const char *images, const char *label
     const mica_dataset_options *options, mica_dataset **dataset);
 
 /* Reads a text file, plain or gzip, of comma-separated numbers: a sample a line, its label (a whole
- * number) last. A first line that does not begin with a number is taken for column names and
- * skipped. options may be NULL; the shape is (columns) unless given. */
+ * number) last. Numbers are decimal, with a point. A first line without any is one of column names:
+ * the label is then the column that is called label, class, target, category or y, if there is one.
+ * options may be NULL; the shape is (columns) unless given. */
 MICA_API mica_status mica_dataset_from_csv(
     const char *path, const mica_dataset_options *options, mica_dataset **dataset);
 

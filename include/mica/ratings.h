@@ -29,8 +29,12 @@ typedef struct mica_ratings_options {
                               that repeats a pair tells nothing new and is left out */
     float lowest, highest; /* values must lie between; both 0: any finite number */
     float at_least;        /* implicit: lines with smaller values are left out; 0: all count */
-    const char *titles;    /* file whose lines begin with an item's id and its title: CSV, TSV,
-                              MovieLens' u.item and movies.dat; in UTF-8 or ISO-8859-1; NULL: none */
+    const char *titles;    /* file whose lines begin with an item's id and its title, or whose first
+                              line names the columns that have them: CSV, TSV, MovieLens' u.item and
+                              movies.dat; in UTF-8 or ISO-8859-1; NULL: none */
+    const char *const *columns; /* `n_columns`, 2 to 4: which columns are user, item, value and
+                                   time; by their names in the first line or their numbers from 1 */
+    size_t n_columns;           /* 0: as the first line says, or in that order */
 } mica_ratings_options;
 
 /* One side's view: for row r (a user or an item) the others that it goes with stand at start[r] ..
@@ -56,11 +60,15 @@ typedef struct mica_ratings_info {
         highest; /* as the options say, or the values met; of a part: those of the whole */
     double mean; /* of the values; of a part: of its own */
     bool implicit;
+    const char *note; /* "FILE: " and which columns were taken, where that is not plain, and how
+                         many lines were left out; or NULL */
     mica_ratings_rows by_user, by_item;
 } mica_ratings_info;
 
 /* Reads a file, plain or gzip, or NAME in a tar archive (ARCHIVE.tar.gz/NAME). Ids are any texts
- * without their outer spaces. A first line of column names is skipped. A line that is no rating, a
+ * without their outer spaces; numbers are decimal, with a point. A first line of column names says
+ * which column is which, in any order, by their usual spellings (userId, item_id, isbn, score,
+ * date); names that are not known need options->columns. A line that is no rating, a
  * value out of range and a pair that is rated twice are MICA_E_FORMAT: "FILE:LINE: ..." says which;
  * so are ratings of one user or one item only. options may be NULL. Formats: GroupLens, "MovieLens
  * datasets". */

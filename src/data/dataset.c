@@ -48,6 +48,7 @@ void mica_samples_free(mica_samples *samples) {
     free(samples->seen.start);
     free(samples->seen.item);
     texts_free(samples->skipped, samples->n_skipped);
+    free(samples->note);
     *samples = (mica_samples){0};
 }
 
@@ -219,6 +220,7 @@ mica_status mica_dataset_adopt(
         .channels = store->mean || store->deviation ? options->channels : 0,
         .skipped = (const char *const *)samples->skipped,
         .n_skipped = samples->n_skipped,
+        .note = samples->note,
     };
     *out = dataset;
     return MICA_OK;

@@ -37,6 +37,7 @@ typedef struct mica_samples {
     bool ordered;   /* see mica_dataset_info */
     char **skipped; /* n_skipped: see mica_dataset_info */
     int64_t n_skipped;
+    char *note; /* see mica_dataset_info */
 } mica_samples;
 
 /* Frees the arrays and the texts. */

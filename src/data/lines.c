@@ -128,6 +128,10 @@ mica_status mica_lines_next(mica_lines *lines, char **out) {
     *end = 0;
     if (end > line && end[-1] == '\r')
         end[-1] = 0;
+    if (strchr(line, '\r'))
+        return mica_fail(MICA_E_FORMAT,
+            "%s:%lld: a carriage return inside the line: lines must end with a newline",
+            lines->path, lines->number);
     *out = line;
     return MICA_OK;
 }
@@ -175,6 +179,16 @@ int mica_fields(char *line, const char *separator, bool quotes, char **fields, i
             return count + 1;
         at = next;
     }
+}
+
+const char *mica_fields_hint(const char *line) {
+    if (strchr(line, ';'))
+        return strchr(line, ',') ? "; fields are separated by commas, numbers have a point; this "
+                                   "line has semicolons"
+                                 : "; fields are separated by commas, and this line has semicolons";
+    return strchr(line, '\t') && !strchr(line, ',')
+               ? "; fields are separated by commas, and this line has tabs"
+               : "";
 }
 
 /* ---- encodings ---- */

@@ -22,7 +22,7 @@ mica_status mica_lines_open(const char *path, mica_lines *lines);
 void mica_lines_close(mica_lines *lines);
 
 /* The next line, without its end (\n, \r\n); it may be written to. NULL after the last. A zero byte
- * is MICA_E_FORMAT. */
+ * and a carriage return that does not end it are MICA_E_FORMAT. */
 mica_status mica_lines_next(mica_lines *lines, char **line);
 
 /* Ends the fields of a line in place, without their outer spaces, and points fields[0 .. most - 1]
@@ -30,6 +30,10 @@ mica_status mica_lines_next(mica_lines *lines, char **line);
  * may stand in double quotes, a quote in it doubled, as in RFC 4180 but on one line; -1: a quote
  * that is not closed, or something behind one. */
 int mica_fields(char *line, const char *separator, bool quotes, char **fields, int most);
+
+/* What is to be said of a line whose fields are wanted with commas between them, where it has other
+ * separators instead: "; fields are separated by commas, ..."; else "". Before mica_fields. */
+const char *mica_fields_hint(const char *line);
 
 /* Is all of it UTF-8? */
 bool mica_lines_utf8(const mica_lines *lines);

@@ -32,6 +32,7 @@ void mica_rating_names_free(mica_rating_names *names) {
     for (int32_t i = 0; i < names->items.count && names->titles; i++)
         free(names->titles[i]);
     free(names->titles);
+    free(names->note);
     mica_ids_free(&names->users);
     mica_ids_free(&names->items);
     *names = (mica_rating_names){0};
@@ -207,6 +208,7 @@ static mica_status ratings_make(const mica_rating_list *list, struct shared_name
         .user_ids = (const char *const *)names->users.texts,
         .item_ids = (const char *const *)names->items.texts,
         .titles = (const char *const *)names->titles,
+        .note = names->note,
         .user = list->user,
         .item = list->item,
         .value = list->value,

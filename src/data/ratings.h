@@ -10,6 +10,7 @@
 typedef struct mica_rating_names {
     mica_ids users, items;
     char **titles; /* by item; NULL: there are none */
+    char *note;    /* see mica_ratings_info */
 } mica_rating_names;
 
 /* Ratings in the file's order, each array made by malloc. */

@@ -61,7 +61,10 @@ mica_status mica_dataset_from_ratings(
         .sample = MICA_SHAPE(2),
         .users = info->users,
         .items = info->items,
-        .ids_hash = info->ids_hash};
+        .ids_hash = info->ids_hash,
+        .note = info->note ? mica_strdup(info->note) : NULL};
+    if (info->note && !samples.note)
+        return MICA_E_MEMORY;
     mica_status status =
         samples_make(info, seen ? mica_ratings_get_info(seen) : NULL, middle, &samples);
     if (status == MICA_OK)

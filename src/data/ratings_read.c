@@ -1,17 +1,22 @@
-/* Ratings and titles out of text files. Numbers are written as in C, whatever the locale. */
+/* Ratings and titles out of text files. */
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "data/lines.h"
+#include "data/number.h"
 #include "data/ratings.h"
+#include "data/ratings_columns.h"
 
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { USER, ITEM, VALUE, TIME, FIELDS };
+enum {
+    USER = MICA_COLUMN_USER,
+    ITEM = MICA_COLUMN_ITEM,
+    VALUE = MICA_COLUMN_VALUE,
+    TIME = MICA_COLUMN_TIME
+};
 
 /* Formats by what stands between fields; '|' is MovieLens' u.item's, of titles only. */
 static const struct {
@@ -46,51 +51,28 @@ static bool is_blank(const char *line) {
 struct reading {
     mica_lines lines;
     const mica_ratings_options *options;
-    locale_t locale;
     const char *separator;
-    int fields; /* of each line */
+    int fields;              /* of each line; 0: none was read yet */
+    int place[MICA_COLUMNS]; /* in a line; -1: there is none */
     mica_rating_list list;
     int64_t *line; /* of each rating */
-    size_t capacity[FIELDS + 1];
+    size_t capacity[MICA_COLUMNS + 1];
+    int64_t small; /* lines below the least value */
+    mica_text note;
     mica_rating_names names;
 };
 
 /* "FILE:LINE: " before what `mica_fail` says. */
-static mica_status line_failed(const struct reading *r) {
-    return mica_fail_in(MICA_E_FORMAT, "%s:%lld", r->lines.path, r->lines.number);
-}
-
-static bool number_read(const struct reading *r, const char *field, double *value) {
-    char *end;
-    *value = strtod_l(field, &end, r->locale);
-    return end != field && !*end;
-}
-
-static bool is_user_column(const char *field) {
-    static const char *const names[] = {"user", "userid", "user_id", "user id", "uid"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcasecmp(field, names[i]))
-            return true;
-    return false;
-}
-
-/* Is the first line one of column names? Where lines have values, one is where the value and the
- * item have no number. */
-static bool is_header(const struct reading *r, char *const *fields) {
-    if (r->fields <= VALUE)
-        return is_user_column(fields[USER]);
-    char *end;
-    double item;
-    strtod_l(fields[VALUE], &end, r->locale);
-    return end == fields[VALUE] && !number_read(r, fields[ITEM], &item);
+static mica_status line_failed(const struct reading *r, mica_status status) {
+    return mica_fail_in(status, "%s:%lld", r->lines.path, r->lines.number);
 }
 
 static mica_status value_parse(const struct reading *r, const char *field, float *out) {
     const mica_ratings_options *options = r->options;
     double value;
-    if (!number_read(r, field, &value))
-        return mica_fail(
-            MICA_E_FORMAT, "field 3 is the rating: wanted a number, came \"%.40s\"", field);
+    if (!mica_number_read(field, &value))
+        return mica_fail(MICA_E_FORMAT, "field %d is the rating: wanted a number, came \"%.40s\"",
+            r->place[VALUE] + 1, field);
     if (!isfinite((float)value))
         return mica_fail(MICA_E_FORMAT, "the rating \"%.40s\" is too large or no number", field);
     bool open = options->lowest == 0 && options->highest == 0;
@@ -103,9 +85,11 @@ static mica_status value_parse(const struct reading *r, const char *field, float
 
 static mica_status time_parse(const struct reading *r, const char *field, int64_t *out) {
     double time;
-    if (!number_read(r, field, &time) || !(fabs(time) < 9e18))
+    if (!mica_number_read(field, &time) || !(fabs(time) < 9e18))
         return mica_fail(MICA_E_FORMAT,
-            "field 4 is the time: wanted a number of seconds, came \"%.40s\"", field);
+            "field %d is the time: wanted a number of seconds, came \"%.40s\"; "
+            "data.columns: [USER, ITEM, RATING] leaves it out",
+            r->place[TIME] + 1, field);
     *out = (int64_t)time;
     return MICA_OK;
 }
@@ -120,7 +104,7 @@ static mica_status rating_add(
     list->item = items ? items : list->item;
     float *values = mica_grow(list->value, count, &r->capacity[VALUE], sizeof *values);
     list->value = values ? values : list->value;
-    int64_t *lines = mica_grow(r->line, count, &r->capacity[FIELDS], sizeof *lines);
+    int64_t *lines = mica_grow(r->line, count, &r->capacity[MICA_COLUMNS], sizeof *lines);
     r->line = lines ? lines : r->line;
     int64_t *times = time ? mica_grow(list->time, count, &r->capacity[TIME], sizeof *times) : NULL;
     list->time = times ? times : list->time;
@@ -148,22 +132,6 @@ static mica_status separator_find(struct reading *r, const char *line) {
                      "wanted a user, an item and a rating with commas, tabs or :: between them");
 }
 
-/* Checks the number of fields; the first line sets it. */
-static mica_status fields_check(struct reading *r, int count) {
-    int least = r->options->implicit ? 2 : 3;
-    if (count < 0)
-        return mica_fail(MICA_E_FORMAT, "a quote that is not closed, or text behind one");
-    if (!r->fields && (count < least || count > FIELDS))
-        return mica_fail(MICA_E_FORMAT,
-            "wanted user, item%s and perhaps the time, %d to %d fields, came %d",
-            r->options->implicit ? ", perhaps a value" : ", rating", least, FIELDS, count);
-    if (r->fields && count != r->fields)
-        return mica_fail(
-            MICA_E_FORMAT, "wanted %d fields as in the lines before, came %d", r->fields, count);
-    r->fields = count;
-    return MICA_OK;
-}
-
 /* Ids are printed: they must be text. */
 static mica_status text_check(const char *line) {
     int32_t point;
@@ -178,34 +146,54 @@ static mica_status text_check(const char *line) {
     return MICA_OK;
 }
 
+/* Splits a line; the first says how many fields each has and what they hold. */
+static mica_status line_split(struct reading *r, char *line, char **fields, bool *header) {
+    const bool first = !r->fields;
+    if (first)
+        MICA_TRY(separator_find(r, line));
+    const int count =
+        mica_fields(line, r->separator, *r->separator == ',', fields, MICA_COLUMNS_MOST);
+    if (count < 0)
+        return mica_fail(MICA_E_FORMAT, "a quote that is not closed, or text behind one");
+    if (!first && count != r->fields)
+        return mica_fail(
+            MICA_E_FORMAT, "wanted %d fields as in the lines before, came %d", r->fields, count);
+    *header = false;
+    if (first)
+        MICA_TRY(mica_rating_columns_find(fields, count, r->options, r->place, header, &r->note));
+    r->fields = count;
+    return MICA_OK;
+}
+
 static mica_status line_read(struct reading *r, char *line) {
     MICA_TRY(text_check(line));
-    bool start = !r->separator;
-    if (start)
-        MICA_TRY(separator_find(r, line));
-    char *fields[FIELDS];
-    MICA_TRY(
-        fields_check(r, mica_fields(line, r->separator, *r->separator == ',', fields, FIELDS)));
-    if (start && is_header(r, fields))
+    char *fields[MICA_COLUMNS_MOST];
+    bool header;
+    MICA_TRY(line_split(r, line, fields, &header));
+    if (header)
         return MICA_OK;
     const mica_ratings_options *options = r->options;
+    const char *user_id = fields[r->place[USER]], *item_id = fields[r->place[ITEM]];
+    const bool timed = r->place[TIME] >= 0;
     float value = 1;
     int64_t time;
-    if (!*fields[USER] || !*fields[ITEM])
-        return mica_fail(MICA_E_FORMAT, "the %s's id is empty", *fields[USER] ? "item" : "user");
-    if (r->fields > VALUE)
-        MICA_TRY(value_parse(r, fields[VALUE], &value));
-    if (r->fields > TIME)
-        MICA_TRY(time_parse(r, fields[TIME], &time));
+    if (!*user_id || !*item_id)
+        return mica_fail(MICA_E_FORMAT, "the %s's id is empty", *user_id ? "item" : "user");
+    if (r->place[VALUE] >= 0)
+        MICA_TRY(value_parse(r, fields[r->place[VALUE]], &value));
+    if (timed)
+        MICA_TRY(time_parse(r, fields[r->place[TIME]], &time));
     if (options->implicit) {
-        if (options->at_least != 0 && value < options->at_least)
+        if (options->at_least != 0 && value < options->at_least) {
+            r->small++;
             return MICA_OK;
+        }
         value = 1;
     }
     int32_t user, item;
-    MICA_TRY(mica_ids_number(&r->names.users, fields[USER], &user));
-    MICA_TRY(mica_ids_number(&r->names.items, fields[ITEM], &item));
-    return rating_add(r, user, item, value, r->fields > TIME ? &time : NULL);
+    MICA_TRY(mica_ids_number(&r->names.users, user_id, &user));
+    MICA_TRY(mica_ids_number(&r->names.items, item_id, &item));
+    return rating_add(r, user, item, value, timed ? &time : NULL);
 }
 
 static mica_status lines_read(struct reading *r) {
@@ -216,8 +204,14 @@ static mica_status lines_read(struct reading *r) {
             return MICA_OK;
         mica_status status = is_blank(line) ? MICA_OK : line_read(r, line);
         if (status != MICA_OK)
-            return status == MICA_E_FORMAT ? line_failed(r) : status;
+            return status == MICA_E_MEMORY ? status : line_failed(r, status);
     }
+}
+
+static void note_lines(struct reading *r, int64_t lines, const char *what) {
+    if (lines)
+        mica_text_add(&r->note, "%s%lld line%s %s", r->note.size ? "; " : "", (long long)lines,
+            lines > 1 ? "s" : "", what);
 }
 
 /* Checks all lines together. */
@@ -229,8 +223,10 @@ static mica_status whole_check(struct reading *r) {
             MICA_E_FORMAT, "%s: no value is at least %g", path, (double)r->options->at_least);
     if (!r->list.count)
         return mica_fail(MICA_E_FORMAT, "%s: empty: wanted lines of user, item and rating", path);
-    int64_t first, again;
+    int64_t first, again, count = r->list.count;
     MICA_TRY(mica_rating_list_repeated(&r->list, names, r->options->implicit, &first, &again));
+    note_lines(r, r->small, "left out: below at_least");
+    note_lines(r, count - r->list.count, "left out: a user and an item that came before");
     if (again >= 0)
         return mica_fail(MICA_E_FORMAT,
             "%s:%lld: user \"%.40s\" rates item \"%.40s\" again, after line %lld", path,
@@ -251,21 +247,21 @@ mica_status mica_ratings_read(
     if (r.options->format > MICA_RATINGS_MOVIELENS)
         return mica_fail(MICA_E_INVALID, "ratings: there is no format %d", (int)r.options->format);
     MICA_TRY(mica_lines_open(path, &r.lines));
-    r.locale = newlocale(LC_ALL_MASK, "C", NULL);
-    mica_status status =
-        r.locale ? lines_read(&r) : mica_fail(MICA_E_MEMORY, "out of host memory: locale");
+    mica_status status = lines_read(&r);
     if (status == MICA_OK)
         status = whole_check(&r);
     if (status == MICA_OK && r.options->titles)
         status = mica_rating_titles_read(r.options->titles, &r.names);
+    if (status == MICA_OK && r.note.size &&
+        !(r.names.note = mica_format("%s: %s", path, r.note.data)))
+        status = MICA_E_MEMORY;
     if (status == MICA_OK)
         status = mica_ratings_adopt(&r.list, &r.names, r.options, ratings);
     if (status != MICA_OK) {
         mica_rating_list_free(&r.list);
         mica_rating_names_free(&r.names);
     }
-    if (r.locale)
-        freelocale(r.locale);
+    free(r.note.data);
     mica_lines_close(&r.lines);
     free(r.line);
     return status;
@@ -273,26 +269,44 @@ mica_status mica_ratings_read(
 
 /* ---- titles ---- */
 
+/* Where the lines have an item's id and its title. */
+struct title_places {
+    int place[2];
+    bool known;
+};
+
 static mica_status title_read(const mica_lines *lines, char *line, const char *separator,
-    const mica_rating_names *names, char **titles, int64_t *found) {
-    char *fields[2];
-    int count = mica_fields(line, separator, *separator == ',', fields, 2);
-    if (count < 2)
+    const mica_rating_names *names, struct title_places *where, char **titles, int64_t *found) {
+    char *fields[MICA_COLUMNS_MOST];
+    int count = mica_fields(line, separator, *separator == ',', fields, MICA_COLUMNS_MOST);
+    if (!where->known) {
+        where->known = true;
+        where->place[1] = 1;
+        if (count > 1 && count <= MICA_COLUMNS_MOST &&
+            mica_title_columns(fields, count, where->place))
+            return MICA_OK;
+    }
+    const int id = where->place[0], title = where->place[1];
+    if (count <= (id > title ? id : title) || count > MICA_COLUMNS_MOST)
         return mica_fail(MICA_E_FORMAT, "%s:%lld: wanted an item's id and its title, came %s",
-            lines->path, lines->number, count < 0 ? "a quote that is not closed" : "one field");
-    int32_t item = mica_ids_find(&names->items, fields[0]);
+            lines->path, lines->number,
+            count < 0    ? "a quote that is not closed"
+            : count == 1 ? "one field"
+                         : "other fields than in the first line");
+    int32_t item = mica_ids_find(&names->items, fields[id]);
     if (item < 0)
         return MICA_OK;
     if (titles[item])
         return mica_fail(MICA_E_FORMAT, "%s:%lld: item \"%.40s\" has a title already: \"%.40s\"",
-            lines->path, lines->number, fields[0], titles[item]);
-    titles[item] = mica_strdup(fields[1]);
+            lines->path, lines->number, fields[id], titles[item]);
+    titles[item] = mica_strdup(fields[title]);
     ++*found;
     return titles[item] ? MICA_OK : MICA_E_MEMORY;
 }
 
 static mica_status titles_read(mica_lines *lines, const mica_rating_names *names, char **titles) {
     const char *separator = NULL;
+    struct title_places where = {0};
     int64_t found = 0;
     char *line;
     if (!mica_lines_utf8(lines))
@@ -310,7 +324,7 @@ static mica_status titles_read(mica_lines *lines, const mica_rating_names *names
                 "%s:%lld: wanted an item's id and its title with a comma, tab, :: or | between "
                 "them",
                 lines->path, lines->number);
-        MICA_TRY(title_read(lines, line, separator, names, titles, &found));
+        MICA_TRY(title_read(lines, line, separator, names, &where, titles, &found));
     }
     return found ? MICA_OK
                  : mica_fail(MICA_E_FORMAT, "%s: none of its titles is of an item that was rated",

@@ -1,15 +1,15 @@
 /* Time series: columns of a text file of comma-separated values, as windows with what follows them.
- * Numbers are written as in C, whatever the locale. */
+ */
 #include "base/error.h"
 #include "base/mem.h"
 #include "data/dataset.h"
 #include "data/lines.h"
+#include "data/number.h"
 #include "data/sequences.h"
 
 #include <mica/sequence.h>
 
 #include <limits.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +19,11 @@ enum { COLUMNS_MOST = 4096 };
 struct series {
     const char *path;
     const mica_series_options *options;
-    locale_t locale;
     long long line;            /* being read, from 1 */
     char *cells[COLUMNS_MOST]; /* n_cells, of that line */
     size_t n_cells;
-    char **names; /* n_names, of the first line; NULL: it had none */
+    const char *hint; /* mica_fields_hint of that line */
+    char **names;     /* n_names, of the first line; NULL: it had none */
     size_t n_names;
     size_t *column; /* `channels` places in a line */
     size_t channels;
@@ -38,23 +38,19 @@ static void series_clear(struct series *series) {
     free(series->names);
     free(series->column);
     free(series->values);
-    if (series->locale)
-        freelocale(series->locale);
 }
 
 /* ---- lines ---- */
 
-static bool number_read(const struct series *series, const char *cell, double *value) {
-    char *end;
-    *value = strtod_l(cell, &end, series->locale);
-    return end > cell && !*end;
-}
-
 static mica_status names_read(struct series *series) {
-    double value;
-    for (size_t i = 0; i < series->n_cells; i++)
-        if (number_read(series, series->cells[i], &value))
+    size_t named = 0;
+    for (size_t i = 0; i < series->n_cells; i++) {
+        if (!mica_number_is_name(series->cells[i]))
             return MICA_OK;
+        named += *series->cells[i] != 0;
+    }
+    if (!named)
+        return MICA_OK;
     if (!(series->names = mica_alloc(series->n_cells, sizeof *series->names)))
         return MICA_E_MEMORY;
     for (; series->n_names < series->n_cells; series->n_names++)
@@ -65,11 +61,20 @@ static mica_status names_read(struct series *series) {
 
 /* The place of the column that is called so, or has that number. */
 static mica_status column_find(const struct series *series, const char *wanted, size_t *place) {
-    for (size_t i = 0; i < series->n_names; i++)
-        if (!strcmp(series->names[i], wanted)) {
-            *place = i;
-            return MICA_OK;
-        }
+    size_t found = series->n_names;
+    for (size_t i = 0; i < series->n_names; i++) {
+        if (strcmp(series->names[i], wanted) != 0)
+            continue;
+        if (found < series->n_names)
+            return mica_fail(MICA_E_INVALID,
+                "%s: columns %zu and %zu are both called %.40s: wanted one of these numbers",
+                series->path, found + 1, i + 1, wanted);
+        found = i;
+    }
+    if (found < series->n_names) {
+        *place = found;
+        return MICA_OK;
+    }
     char *end;
     const unsigned long number = strtoul(wanted, &end, 10);
     if (*wanted && !*end && number >= 1 && number <= series->n_cells) {
@@ -77,8 +82,8 @@ static mica_status column_find(const struct series *series, const char *wanted, 
         return MICA_OK;
     }
     mica_fail(MICA_E_INVALID,
-        "%s: no column is called %s: wanted a name of the first line or a number from 1 to %zu",
-        series->path, wanted, series->n_cells);
+        "%s: no column is called %s: wanted a name of the first line or a number from 1 to %zu%s",
+        series->path, wanted, series->n_cells, series->hint);
     return MICA_E_INVALID;
 }
 
@@ -100,9 +105,9 @@ static mica_status cell_fail(const struct series *series, size_t place) {
     const char *cell = series->cells[place];
     const char *name = place < series->n_names ? series->names[place] : "";
     const char *quote = *cell ? "\"" : "";
-    return mica_fail(MICA_E_FORMAT, "%s:%lld: column %zu%s%s%s: wanted a number, came %s%.20s%s",
+    return mica_fail(MICA_E_FORMAT, "%s:%lld: column %zu%s%s%s: wanted a number, came %s%.20s%s%s",
         series->path, series->line, place + 1, *name ? " (" : "", name, *name ? ")" : "", quote,
-        *cell ? cell : "an empty cell", quote);
+        *cell ? cell : "an empty cell", quote, series->hint);
 }
 
 static mica_status step_read(struct series *series, size_t cells) {
@@ -112,8 +117,7 @@ static mica_status step_read(struct series *series, size_t cells) {
             series->line, cells, series->n_cells);
     for (size_t i = 0; i < series->channels; i++) {
         double value;
-        if (!number_read(series, series->cells[series->column[i]], &value) ||
-            !isfinite((float)value))
+        if (!mica_number_read(series->cells[series->column[i]], &value) || !isfinite((float)value))
             return cell_fail(series, series->column[i]);
         float *values =
             mica_grow(series->values, series->n_values, &series->values_capacity, sizeof *values);
@@ -127,6 +131,7 @@ static mica_status step_read(struct series *series, size_t cells) {
 }
 
 static mica_status line_split(struct series *series, char *line) {
+    series->hint = mica_fields_hint(line);
     const int count = mica_fields(line, ",", true, series->cells, COLUMNS_MOST);
     if (count < 0 || count > COLUMNS_MOST)
         return mica_fail(MICA_E_FORMAT,
@@ -247,11 +252,9 @@ mica_status mica_dataset_from_series(const char *path, const mica_series_options
     mica_lines lines;
     MICA_TRY(options_check(path, options));
     MICA_TRY(mica_lines_open(path, &lines));
-    struct series series = {
-        .path = path, .options = options, .locale = newlocale(LC_ALL_MASK, "C", NULL)};
+    struct series series = {.path = path, .options = options, .hint = ""};
     mica_dataset *made[3] = {NULL, NULL, NULL}, **outs[] = {train, validation, test};
-    mica_status status = series.locale ? lines_read(&series, &lines)
-                                       : mica_fail(MICA_E_MEMORY, "out of host memory: locale");
+    mica_status status = lines_read(&series, &lines);
     mica_lines_close(&lines);
     if (status == MICA_OK)
         status = parts_make(&series, outs, made);

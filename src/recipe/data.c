@@ -186,9 +186,11 @@ static const mica_key data_keys[] = {
             "test, the same for every seed; text and series: the end"},
     {"invert", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, invert),
         .help = "`mica predict` turns dark strokes on light paper into light ones on dark"},
-    {"columns", MICA_KEY_TEXTS, offsetof(mica_recipe_data, columns), .fallback_note = "all",
+    {"columns", MICA_KEY_TEXTS, offsetof(mica_recipe_data, columns),
+        .fallback_note = "all; ratings: as the first line says",
         .help = "series: names of the first line, or numbers from 1, as many as the input's last "
-                "size"},
+                "size; ratings: the same of user, item, rating and perhaps time, in this order, "
+                "where the first line does not tell"},
     {"horizon", MICA_KEY_INTEGER, offsetof(mica_recipe_data, horizon), .fallback = 1,
         .range = {1, MICA_SIZE_LIMIT},
         .help = "series: how many steps behind the window are the target"},

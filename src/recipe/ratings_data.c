@@ -64,7 +64,7 @@ mica_status mica_recipe_ratings_check(
     mica_yaml_node least = mica_schema_find(yaml, map, "at_least");
     mica_yaml_node titles = mica_schema_find(yaml, map, "titles");
     static const char *const unused[] = {
-        "classes", "class_names", "scale", "std", "augment", "columns", "horizon", NULL};
+        "classes", "class_names", "scale", "std", "augment", "horizon", NULL};
     MICA_TRY(mica_recipe_refuse_keys(yaml, map, data->set, unused));
     ratings->pairs = wants_pairs(recipe);
     int64_t wanted = ratings->pairs ? 3 : 2;
@@ -88,6 +88,15 @@ mica_status mica_recipe_ratings_check(
     if (titles && !data->files[0])
         return mica_yaml_fail(
             yaml, titles, "set %s without files has titles of its own; take them out", data->set);
+    mica_yaml_node columns = mica_schema_find(yaml, map, "columns");
+    const size_t least_columns = ratings->implicit ? 2 : 3;
+    if (columns && !data->files[0])
+        return mica_yaml_fail(
+            yaml, columns, "set %s without files has columns of its own; take them out", data->set);
+    if (columns && (data->columns.count < least_columns || data->columns.count > 4))
+        return mica_yaml_fail(yaml, columns,
+            "columns: expected those of the user, the item%s and perhaps the time, got %zu",
+            ratings->implicit ? ", perhaps the rating" : ", the rating", data->columns.count);
     MICA_TRY(split_check(yaml, map, data));
     if (mica_recipe_data_kind(data) == MICA_DATA_MOVIELENS_100K && !ratings->highest) {
         ratings->lowest = 1;
@@ -196,7 +205,9 @@ static mica_status whole_read(
                 .lowest = keys->lowest,
                 .highest = keys->highest,
                 .at_least = keys->at_least,
-                .titles = titles},
+                .titles = titles,
+                .columns = (const char *const *)recipe->data.columns.item,
+                .n_columns = recipe->data.columns.count},
             ratings);
     free(file);
     free(titles);

@@ -47,7 +47,7 @@ typedef struct mica_recipe_data {
     bool strict;       /* a picture that cannot be read is an error */
     mica_recipe_ratings ratings;
     mica_augment augment;
-    mica_texts columns; /* of a series: names or numbers; none: all */
+    mica_texts columns; /* of a series: names or numbers; none: all; of ratings: user, item, ... */
     int64_t horizon;    /* of a series: steps of a target */
 } mica_recipe_data;
 

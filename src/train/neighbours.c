@@ -36,6 +36,7 @@ static double now(void) {
 
 static void report(const search *s, mica_train_event event, double done) {
     const double seconds = now() - s->began;
+    const char *note = mica_ratings_get_info(s->train)->note;
     if (s->options->progress)
         s->options->progress(
             s->options->user, &(mica_train_progress){
@@ -47,6 +48,8 @@ static void report(const search *s, mica_train_event event, double done) {
                                   .step = (int64_t)(done * STEPS),
                                   .steps = STEPS,
                                   .loss = NAN,
+                                  .notes = &note,
+                                  .n_notes = note != NULL,
                                   .seconds_left = done > 0 ? seconds / done - seconds : -1,
                                   .seconds = seconds,
                               });

@@ -47,7 +47,7 @@ typedef struct training {
     float *sample_loss;     /* (batch): room for one head's losses */
     mica_metric *row;       /* the last epoch's, for the caller */
     bool has_row;
-    const char **notes; /* the graph's warnings */
+    const char **notes; /* of the data, and the graph's warnings */
     size_t n_notes;
     mica_texts import_notes;
     const char **skipped; /* pictures that no data set holds */
@@ -394,13 +394,16 @@ static mica_status open_device(training *t) {
 }
 
 static mica_status take_notes(training *t) {
+    const char *of_data = mica_dataset_get_info(t->train)->note;
     size_t count = 0;
     while (mica_graph_warning(t->network->graph, count))
         count++;
-    if (!(t->notes = mica_alloc(count, sizeof *t->notes)))
+    if (!(t->notes = mica_alloc(count + 1, sizeof *t->notes)))
         return MICA_E_MEMORY;
-    for (; t->n_notes < count; t->n_notes++)
-        t->notes[t->n_notes] = mica_graph_warning(t->network->graph, t->n_notes);
+    if (of_data)
+        t->notes[t->n_notes++] = of_data;
+    for (size_t i = 0; i < count; i++)
+        t->notes[t->n_notes++] = mica_graph_warning(t->network->graph, i);
     return MICA_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <mica/data.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static mica_dataset *numbered(int64_t count) {
@@ -219,6 +220,41 @@ START_TEST(csv_read) {
 }
 END_TEST
 
+/* The label is the column of that name, wherever it stands. */
+START_TEST(csv_label) {
+    static const struct {
+        const char *names, *note;
+        int label;
+    } cases[] = {{"label,a,b", "t.csv: the label is column 1 (label)", 0},
+        {"a, \"Class\" ,b", "t.csv: the label is column 2 (Class)", 1}, {"a,b,target", NULL, 2},
+        {"label,a,y", NULL, 2},
+        {"a,b,c",
+            "t.csv: the label is column 3 (c), the last; none is called label, class or target",
+            2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        mica_dataset *set;
+        snprintf(text, sizeof text, "%s\n5,6,7\n8,9,4\n", cases[i].names);
+        ck_ok(csv(text, NULL, &set));
+        const mica_dataset_info *info = mica_dataset_get_info(set);
+        static const int rows[2][3] = {{5, 6, 7}, {8, 9, 4}};
+        for (int row = 0; row < 2; row++) {
+            float values[2];
+            int32_t label;
+            ck_ok(mica_dataset_sample(set, row, values, &label));
+            ck_assert_int_eq(label, rows[row][cases[i].label]);
+            ck_assert_float_eq(values[0], (float)rows[row][cases[i].label == 0]);
+            ck_assert_float_eq(values[1], (float)rows[row][2 - (cases[i].label == 2)]);
+        }
+        if (cases[i].note)
+            ck_assert_str_eq(strrchr(info->note, '/') + 1, cases[i].note);
+        else
+            ck_assert_ptr_null(info->note);
+        mica_dataset_destroy(&set);
+    }
+}
+END_TEST
+
 START_TEST(csv_refused) {
     mica_dataset *set = NULL;
     ck_refused(csv("", NULL, &set), MICA_E_FORMAT, "empty");
@@ -230,6 +266,22 @@ START_TEST(csv_refused) {
     ck_refused(csv("1,2,0\n1,x2,0\n", NULL, &set), MICA_E_FORMAT, "came \"x2\"");
     ck_refused(csv("1,2,0\n1,nan,0\n", NULL, &set), MICA_E_FORMAT, "came \"nan\"");
     ck_refused(csv("1,2,0\n1,1e60,0\n", NULL, &set), MICA_E_FORMAT, "came \"1e60\"");
+    ck_refused(csv("1,2,0\n1,0x10,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:2: column 2: wanted a");
+    ck_refused(csv("1,2,0\n1,2e,0\n", NULL, &set), MICA_E_FORMAT, "came \"2e\"");
+    /* the first line is one of names only if it has no number */
+    ck_refused(csv("x,2,0\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted a");
+    ck_refused(csv("0x1,0x2,0x0\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted");
+    ck_refused(csv("nan,NA,null\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted");
+    ck_refused(csv(",,\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted a number");
+    ck_refused(csv("a;b;class\n1;2;0\n", NULL, &set), MICA_E_FORMAT,
+        "t.csv:2: column 1: wanted a number, came \"1;2;0\"; fields are separated by commas, and "
+        "this line has semicolons");
+    ck_refused(csv("1\t2\t0\n", NULL, &set), MICA_E_FORMAT, "and this line has tabs");
+    ck_refused(csv("1,2,0\r3,4,1\r", NULL, &set), MICA_E_FORMAT, "t.csv:1: a carriage return");
+    ck_refused(csv("label,x,class,y2\n1,2,0,0\n", NULL, &set), MICA_E_FORMAT,
+        "t.csv:1: 2 columns are called like a label");
+    ck_refused(csv("a,b,label,c\n1,2\n", NULL, &set), MICA_E_FORMAT,
+        "t.csv:2: wanted 3 columns as in the lines before, came 2");
     ck_refused(csv("1,2,0.5\n", NULL, &set), MICA_E_FORMAT, "came 0.5");
     ck_refused(csv("1,2,-1\n", NULL, &set), MICA_E_FORMAT, "came -1");
     ck_refused(csv("1,2,3e9\n", NULL, &set), MICA_E_FORMAT, "came 3e+09");
@@ -280,6 +332,7 @@ int main(void) {
     tcase_add_test(tests, split_is_pinned);
     tcase_add_test(tests, split_refused);
     tcase_add_test(tests, csv_read);
+    tcase_add_test(tests, csv_label);
     tcase_add_test(tests, csv_refused);
     tcase_add_test(tests, digits);
     suite_add_tcase(suite, tests);

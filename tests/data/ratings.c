@@ -71,7 +71,7 @@ START_TEST(formats) {
         {MICA_RATINGS_CSV, false,
             "\xef\xbb\xbfuserId,movieId,rating\r\nu1,a,4\r\n\r\nu1,b,2.0\r\nu2,b,5"},
         {MICA_RATINGS_CSV, true,
-            "reader,\"book, or so\",stars,when\n \"u1\" , a, 4 ,900000000\nu1,\"b\",2,900000001\n"
+            "User ID,\"BOOK_ID\",stars,Time\n \"u1\" , a, 4 ,900000000\nu1,\"b\",2,900000001\n"
             "u2,b,5e0,900000002\n"},
         {MICA_RATINGS_TSV, true, "u1\ta\t4\t900000000\nu1\tb\t2\t900000001\nu2\tb\t5\t900000002\n"},
         {MICA_RATINGS_TSV, false, "user\titem\trating\nu1\ta\t4\nu1\tb\t2\nu2\tb\t5\n"},
@@ -92,6 +92,67 @@ START_TEST(formats) {
     check_three(ratings, false);
     mica_ratings_destroy(&ratings);
     mica_ratings_destroy(&ratings);
+}
+END_TEST
+
+/* The same three ratings however the columns are arranged and called. */
+START_TEST(columns) {
+    static const struct {
+        const char *text, *note;
+        const char *columns[4];
+        bool time;
+    } cases[] = {
+        {"movieId,userId,rating,timestamp\na,u1,4,900000000\nb,u1,2,900000001\nb,u2,5,900000002\n",
+            "columns: user 2 (userId), item 1 (movieId), rating 3 (rating), time 4 (timestamp)",
+            .time = true},
+        {"Title::ISBN::User-ID::Book-Rating\nA::a::u1::4\nB::b::u1::2\nB::b::u2::5\n",
+            "columns: user 3 (User-ID), item 2 (ISBN), rating 4 (Book-Rating); not used: 1 (Title)"},
+        {"score\tASIN\t uid \n4\ta\tu1\n2\tb\tu1\n5\tb\tu2\n",
+            "columns: user 3 (uid), item 2 (ASIN), rating 1 (score)"},
+        {"who,what,mark\nu1,a,4\nu1,b,2\nu2,b,5\n",
+            "columns: user 1 (who), item 2 (what), rating 3 (mark)", {"who", "what", "mark"}},
+        {"x,4,a,u1,y\nx,2,b,u1,y\nx,5,b,u2,z\n",
+            "columns: user 4, item 3, rating 2; not used: 1, 5", {"4", "3", "2"}},
+        {"user,user_name,item,rating\nu1,A,a,4\nu1,A,b,2\nu2,B,b,5\n",
+            "columns: user 1 (user), item 3 (item), rating 4 (rating); not used: 2 (user_name)",
+            {"user", "item", "4"}},
+        {"user,item,rating\nu1,a,4\nu1,b,2\nu2,b,5\n", ""},
+        {"u1,a,4\nu1,b,2\nu2,b,5\n", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        mica_ratings_options options = {.columns = cases[i].columns};
+        while (options.n_columns < 4 && cases[i].columns[options.n_columns])
+            options.n_columns++;
+        mica_ratings *ratings;
+        const mica_ratings_info *info = read_text("ratings", cases[i].text, &options, &ratings);
+        check_three(ratings, cases[i].time);
+        if (*cases[i].note)
+            ck_assert_str_eq(strstr(info->note, "columns: "), cases[i].note);
+        else
+            ck_assert_ptr_null(info->note);
+        mica_ratings_destroy(&ratings);
+    }
+    refuse("who,what,mark\nu1,a,4\n", NULL,
+        ":1: none of the column names is known as the user's: name the columns: data.columns:");
+    refuse("user,what,mark\nu1,a,4\n", NULL, ":1: none of the column names is known as the item's");
+    refuse("user,item,age\nu1,a,4\n", NULL, ":1: no column of ratings: wanted one called rating");
+    refuse("user,book,isbn,rating\nu1,a,1,4\n", NULL,
+        ":1: which column is the item, \"book\" or \"isbn\"? name them: data.columns:");
+    refuse(
+        "u1,a,4,1,x\n", NULL, ":1: wanted user, item, rating and perhaps the time, 3 to 4 fields");
+    refuse("user,item,rating\nu1,a,0x4\n", NULL, ":2: field 3 is the rating: wanted a number");
+    refuse("u1,a,nan\nu2,b,4\n", NULL, ":1: field 3 is the rating: wanted a number, came \"nan\"");
+    refuse("rating,user,item\n4 stars,u1,a\n", NULL, ":2: field 1 is the rating: wanted a number");
+    mica_ratings *ratings;
+    const char *const wrong[] = {"1", "5", "3"}, *const same[] = {"1", "user", "3"};
+    const char *path = file("bad", "user,item,rating\nu1,a,4\n");
+    ck_refused(mica_ratings_read(
+                   path, &(mica_ratings_options){.columns = wrong, .n_columns = 3}, &ratings),
+        MICA_E_INVALID,
+        "bad:1: no column is called 5: wanted a name of the first line or a number");
+    ck_refused(
+        mica_ratings_read(path, &(mica_ratings_options){.columns = same, .n_columns = 3}, &ratings),
+        MICA_E_INVALID, "bad:1: column user is named for the user and the item");
 }
 END_TEST
 
@@ -133,6 +194,8 @@ START_TEST(reads_implicit) {
     const mica_ratings_info *info =
         read_text("pairs", "user_id,item_id\nu1,a\nu1,b\nu2,b\nu1,a\n", &options, &ratings);
     ck_assert_int_eq(info->count, 3); /* the pair that is there twice counts once */
+    ck_assert_ptr_nonnull(
+        strstr(info->note, "; 1 line left out: a user and an item that came before"));
     ck_assert(info->implicit);
     ck_assert_float_eq(info->value[2], 1);
     ck_assert_float_eq(info->lowest, 1);
@@ -166,6 +229,8 @@ START_TEST(titles) {
         "10|American President, The (1995)|01-Jan-1995||http://us.imdb.com/M|0|1\n20|Am\xe9lie|||\n",
         "10::American President, The (1995)::Comedy|Drama\n20::Am\xc3\xa9lie::Comedy\n",
         "10\tAmerican President, The (1995)\n20\tAm\xe9lie\n",
+        "genre,Title,Movie ID\nComedy,\"American President, The (1995)\",10\nx,Am\xc3\xa9lie,20\n",
+        "name::id\nAmerican President, The (1995)::10\nAm\xc3\xa9lie::20\n",
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         mica_ratings_options options = {.titles = file("titles", files[i])};
@@ -183,6 +248,7 @@ START_TEST(titles) {
         {"10 A\n", "titles:1: wanted an item's id and its title with a comma"},
         {"10,A\n20\n", "titles:2: wanted an item's id and its title, came one field"},
         {"10,\"A\n", "titles:1: wanted an item's id and its title, came a quote"},
+        {"title,id\nA\n", "titles:2: wanted an item's id and its title, came one field"},
         {"id,title\n11,A\n", "none of its titles is of an item that was rated"},
         {"", "none of its titles"},
     };
@@ -208,9 +274,9 @@ START_TEST(bad_lines) {
     refuse("userId,movieId,rating\n", NULL, "empty");
     refuse("1,2,3\n1,3,6\n", &stars, ":2: the rating 6 is out of range: wanted 1 to 5");
     refuse("1,2,3\n1,3,0.5\n", &stars, ":2: the rating 0.5 is out of range");
-    refuse("1,2,nan\n", NULL, ":1: the rating \"nan\" is too large or no number");
+    refuse("1,2,nan\n", NULL, ":1: field 3 is the rating: wanted a number, came \"nan\"");
     refuse("1,2,1e300\n", NULL, ":1: the rating \"1e300\" is too large");
-    refuse("1,2,3\n1,3,inf\n", NULL, ":2: the rating \"inf\"");
+    refuse("1,2,3\n1,3,inf\n", NULL, ":2: field 3 is the rating: wanted a number, came \"inf\"");
     refuse("1,2,good\n", NULL, ":1: field 3 is the rating: wanted a number, came \"good\"");
     refuse("1,2,3\nu,v,good\n", NULL, ":2: field 3 is the rating");
     refuse("1,2,3\n1,3,4x\n", NULL, ":2: field 3 is the rating: wanted a number, came \"4x\"");
@@ -420,6 +486,7 @@ int main(void) {
     tcase_set_timeout(cases, 60);
     tcase_add_checked_fixture(cases, temp_make, temp_remove);
     tcase_add_test(cases, formats);
+    tcase_add_test(cases, columns);
     tcase_add_test(cases, reads_ids);
     tcase_add_test(cases, reads_implicit);
     tcase_add_test(cases, titles);

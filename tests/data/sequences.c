@@ -295,6 +295,12 @@ START_TEST(series_refused) {
         "t.txt:3: column 2 (b): wanted a number, came an empty cell");
     ck_refused(series_set("1,2\n3,nan\n", &options, &set), MICA_E_FORMAT,
         "t.txt:2: column 2: wanted a number, came \"nan\"");
+    ck_refused(series_set("1,2\n3,0x4\n", &options, &set), MICA_E_FORMAT, "came \"0x4\"");
+    ck_refused(series_set("nan,inf\n3,4\n", &options, &set), MICA_E_FORMAT, ":1: column 1: wanted");
+    ck_refused(series_set("0x1,0x2\n3,4\n", &options, &set), MICA_E_FORMAT, ":1: column 1: wanted");
+    ck_refused(series_set(",\n3,4\n", &options, &set), MICA_E_FORMAT, ":1: column 1: wanted");
+    ck_refused(series_set("1;2\n3;4\n", &options, &set), MICA_E_FORMAT,
+        "came \"1;2\"; fields are separated by commas, and this line has semicolons");
     ck_refused(series_set("1\n1e60\n", &options, &set), MICA_E_FORMAT, "came \"1e60\"");
     ck_refused(series_set("a\n1\n2x\n", &options, &set), MICA_E_FORMAT, "came \"2x\"");
     ck_refused(series_set("1,2\n3\n", &options, &set), MICA_E_FORMAT,
@@ -310,6 +316,12 @@ START_TEST(series_refused) {
     options.n_columns = 1;
     ck_refused(series_set("a,c\n1,2\n", &options, &set), MICA_E_INVALID,
         "no column is called b: wanted a name of the first line or a number from 1 to 2");
+    ck_refused(series_set("a;c\n1;2\n", &options, &set), MICA_E_INVALID,
+        "number from 1 to 1; fields are separated by commas, and this line has semicolons");
+    const char *const twice[] = {"a"};
+    options = (mica_series_options){.window = 1, .columns = twice, .n_columns = 1};
+    ck_refused(series_set("a,b,a\n1,2,3\n4,5,6\n", &options, &set), MICA_E_INVALID,
+        "columns 1 and 3 are both called a: wanted one of these numbers");
     options = (mica_series_options){.window = 0};
     ck_refused(series_set("1\n2\n", &options, &set), MICA_E_INVALID, "window of at least 1");
     options = (mica_series_options){.window = INT32_MAX, .horizon = INT32_MAX};
