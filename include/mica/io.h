@@ -129,6 +129,10 @@ MICA_API mica_status mica_npz_read(const char *path, mica_npz **npz);
  * NumPy's dtype.kind) and no data; load reads those of one that get or find returned. */
 MICA_API mica_status mica_npz_open(const char *path, mica_npz **npz);
 MICA_API char mica_npz_kind(const mica_array *array);
+
+/* Its type as NumPy calls it, such as "float64", or "text"; returns `text`, of `size` bytes. */
+MICA_API const char *mica_npz_type(const mica_array *array, char *text, size_t size);
+
 MICA_API mica_status mica_npz_load(mica_npz *npz, const mica_array *array);
 MICA_API void mica_npz_destroy(mica_npz **npz);
 

@@ -5,23 +5,33 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* "came (60) of float64" */
+static const char *came(const mica_array *array, char *text, size_t size) {
+    char shape[96], type[16];
+    if (!array)
+        return "and there is none";
+    snprintf(text, size, "came %s of %s", mica_shape_text(array->shape, shape, sizeof shape),
+        mica_npz_type(array, type, sizeof type));
+    return text;
+}
 
 /* Codes (count, ...) and labels (count), whose data are not loaded yet. */
 static mica_status arrays_check(
     const char *path, const mica_array *codes, const mica_array *labels) {
-    char text[96];
+    char text[128];
     if (!codes || mica_npz_kind(codes) != 'f' || codes->shape.rank < 2)
         return mica_fail(MICA_E_FORMAT,
-            "%s: wanted an array codes (samples, ...) of numbers with a point%s%s", path,
-            codes ? ", came " : "", codes ? mica_shape_text(codes->shape, text, sizeof text) : "");
+            "%s: wanted an array codes (samples, ...) of float16, float32 or float64, %s", path,
+            came(codes, text, sizeof text));
     if (!labels || !strchr("iub", mica_npz_kind(labels)) || labels->shape.rank != 1 ||
         labels->shape.dim[0] != codes->shape.dim[0])
         return mica_fail(MICA_E_FORMAT,
-            "%s: wanted an array labels (%lld) of whole numbers, one a sample%s%s", path,
-            (long long)codes->shape.dim[0], labels ? ", came " : "",
-            labels ? mica_shape_text(labels->shape, text, sizeof text) : "");
+            "%s: wanted an array labels (%lld) of integers, one a sample, %s", path,
+            (long long)codes->shape.dim[0], came(labels, text, sizeof text));
     return MICA_OK;
 }
 
@@ -36,8 +46,12 @@ static mica_status values_check(const char *path, const mica_array *codes) {
 /* Names in the file become those of the set, and must be those that are asked for. */
 static mica_status names_check(
     const char *path, const mica_array *names, mica_dataset_options *options) {
-    if (!names || !names->texts)
+    char text[128];
+    if (!names)
         return MICA_OK;
+    if (!names->texts)
+        return mica_fail(MICA_E_FORMAT, "%s: wanted an array class_names of texts, %s", path,
+            came(names, text, sizeof text));
     int32_t count = (int32_t)mica_shape_count(names->shape);
     bool same = !options->classes || options->classes == count;
     for (int32_t i = 0; i < count && same && options->class_names; i++)

@@ -95,6 +95,37 @@ static bool header_parse(const char *text, header *h) {
     return type && order && shape && (!*at || *at == '\n');
 }
 
+/* Says which of the usual reasons there is that a header is not one that can be read. */
+static mica_status header_fail(const char *where, const char *text) {
+    const char *type = strstr(text, "'descr':");
+    type = type ? type + strlen("'descr':") : "";
+    type += strspn(type, " ");
+    const int width = *type == '\'' ? (int)strcspn(type + 1, "'") : 0;
+    const char kind = width > 1 ? type[2] : 0;
+    if (width && type[1] == '>')
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: big-endian numbers (%.*s), wanted little-endian ones: save "
+            "a.astype(a.dtype.newbyteorder('<'))",
+            where, width, type + 1);
+    if (kind == 'O')
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: pickled Python objects, which are not read: save an array of numbers or of texts "
+            "(a.astype(str))",
+            where);
+    if (*type == '[')
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: an array of records, wanted one of numbers or texts: save its fields one by one",
+            where);
+    if (is_one_of(kind, "cmMV"))
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%s: elements of type %.*s, wanted floats, integers, bool or text", where, width,
+            type + 1);
+    return mica_fail(MICA_E_FORMAT,
+        "%s: the array's header was not understood: wanted little-endian numbers or texts, at least "
+        "one, in at most %d dimensions",
+        where, MICA_MAX_RANK);
+}
+
 /* ---- the data ---- */
 
 static bool stored_type(const header *h, mica_stored_type *type) {
@@ -300,10 +331,7 @@ mica_status mica_npy_begin(const char *where, mica_npy_source *source, mica_npy_
     mica_status status = take_bytes(source, text, length);
     header h = {0};
     if (status == MICA_OK && !header_parse(text, &h))
-        status = mica_fail(MICA_E_FORMAT,
-            "%s: the array's header was not understood: wanted little-endian numbers or texts, "
-            "at least one, in at most %d dimensions",
-            where, MICA_MAX_RANK);
+        status = header_fail(where, text);
     free(text);
     if (status == MICA_OK)
         status = layout_check(where, &h, source->left);

@@ -187,6 +187,20 @@ char mica_npz_kind(const mica_array *array) {
     return ((const member *)array)->layout.kind;
 }
 
+const char *mica_npz_type(const mica_array *array, char *text, size_t size) {
+    const mica_npy_layout *layout = &((const member *)array)->layout;
+    const bool texts = layout->kind == 'U' || layout->kind == 'S', one = layout->kind == 'b';
+    snprintf(text, size,
+        texts ? "text"
+        : one ? "bool"
+              : "%s%zu",
+        layout->kind == 'f'   ? "float"
+        : layout->kind == 'i' ? "int"
+                              : "uint",
+        8 * layout->width);
+    return text;
+}
+
 mica_status mica_npz_load(mica_npz *npz, const mica_array *array) {
     member *m = &npz->members[(const member *)array - npz->members];
     const bool there = m->array.floats || m->array.integers || m->array.texts;

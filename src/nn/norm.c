@@ -25,6 +25,10 @@ mica_value *mica_batch_norm_layer(
     mica_value *mean = vector(graph, "running_mean", channels, 0, true);
     mica_value *variance = vector(graph, "running_var", channels, 1, true);
     mica_value *y = mica_batch_norm(x, gamma, beta, mean, variance, options);
+    if (y && !frozen && mica_shape_count(shape) == channels)
+        mica_graph_warn(graph,
+            "each channel has one value in a batch, which becomes 0 whatever it is, so that nothing "
+            "before it learns: take a batch of 2 or more");
     mica_graph_set_scope(graph, NULL);
     return y;
 }

@@ -23,8 +23,16 @@ static mica_status reshape(mica_onnx_call *call) {
         else
             known *= dim[i];
     }
+    const int64_t elements = mica_onnx_value_count(x);
+    const bool other_batch = open < 0 && count > 0 && x->rank > 0 && dim[0] > 0 &&
+                             known != elements && known / dim[0] * x->dim[0] == elements;
+    if (other_batch) /* each sample fits, their number does not */
+        return mica_onnx_refuse(call,
+            "the new shape is for a batch of %lld, and the network is built for one of %lld: export "
+            "the file with an open batch here (-1 or 0 first), or use it with a batch of %lld",
+            (long long)dim[0], (long long)x->dim[0], (long long)dim[0]);
     if (open >= 0)
-        dim[open] = known ? mica_onnx_value_count(x) / known : 0;
+        dim[open] = known ? elements / known : 0;
     return mica_onnx_give_shaped(call, 0, x, (int)count, dim);
 }
 

@@ -91,6 +91,21 @@ START_TEST(becomes_a_data_set) {
         npy(HEADER("<i8", "(3,)"), (const int64_t[]){0, 1, 2}, 24), NULL, &set));
     ck_assert_int_eq(mica_dataset_get_info(set)->classes, 3);
     mica_dataset_destroy(&set);
+
+    /* what came is said with its type */
+    ck_refused(mica_dataset_from_npz(temp_path("c.npy"),
+                   npy(HEADER("<f8", "(3,)"), (const double[]){0, 1, 2}, 24), NULL, &set),
+        MICA_E_FORMAT, "labels (3) of integers, one a sample, came (3) of float64");
+    ck_refused(
+        mica_dataset_from_npz(temp_path("c.npy"), npy(HEADER("|S1", "(3,)"), "abc", 3), NULL, &set),
+        MICA_E_FORMAT, "came (3) of text");
+    ck_refused(mica_dataset_from_npz(npy(HEADER("|u1", "(3, 2)"), "abcdef", 6), NULL, NULL, &set),
+        MICA_E_FORMAT, "wanted an array codes");
+    mica_array three[3] = {arrays[0], arrays[1], arrays[1]};
+    three[2].name = "class_names";
+    ck_ok(mica_npz_write(temp_path("b.npz"), three, 3));
+    ck_refused(mica_dataset_from_npz(temp_path("b.npz"), NULL, NULL, &set), MICA_E_FORMAT,
+        "wanted an array class_names of texts, came (3) of int32");
 }
 END_TEST
 
@@ -129,9 +144,9 @@ START_TEST(refuses) {
         {HEADER("<f4", "(99999999999,)"), 8, "header was not understood"},
         {HEADER("<f4", "(2147483647, 2147483647, 2147483647)"), 8, "header was not understood"},
         {HEADER("<f4", "(1, 1, 1, 1, 1, 1, 1, 1, 1)"), 4, "header was not understood"},
-        {HEADER(">f4", "(2,)"), 8, "header was not understood"},
-        {HEADER("|O", "(2,)"), 8, "header was not understood"},
-        {HEADER("<c8", "(1,)"), 8, "header was not understood"},
+        {HEADER(">f4", "(2,)"), 8, "big-endian numbers (>f4), wanted little-endian"},
+        {HEADER("|O", "(2,)"), 8, "pickled Python objects, which are not read"},
+        {HEADER("<c8", "(1,)"), 8, "elements of type <c8, wanted floats"},
         {HEADER("<f16", "(1,)"), 16, "elements of type f16"},
         {HEADER("<i3", "(2,)"), 6, "elements of type i3"},
         {HEADER("<U1", "(2,)"), 8, "is not UTF"},

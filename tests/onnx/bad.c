@@ -300,6 +300,9 @@ SPOIL(reshape_to_huge) {
 SPOIL(reshape_to_other_count) {
     only(m, "Reshape", 2, (int64_t[]){7, 7});
 }
+SPOIL(reshape_to_other_batch) {
+    only(m, "Reshape", 2, (int64_t[]){8, 48});
+}
 SPOIL(reshape_by_input) {
     only(m, "Reshape", 1, (int64_t[]){-1})->input[1] = copy_of("x");
 }
@@ -482,6 +485,8 @@ static const wrong_model wrong_models[] = {
     {reshape_to_two_open, MICA_E_UNSUPPORTED, "-1"},
     {reshape_to_huge, MICA_E_UNSUPPORTED, "size"},
     {reshape_to_other_count, MICA_E_UNSUPPORTED, "48 elements"},
+    {reshape_to_other_batch, MICA_E_UNSUPPORTED,
+        "the new shape is for a batch of 8, and the network is built for one of 1: export"},
     {reshape_by_input, MICA_E_UNSUPPORTED, "must be known"},
     {expand_to_huge, MICA_E_UNSUPPORTED, "stretched"},
     {expand_to_negative, MICA_E_UNSUPPORTED, "stretched"},

@@ -192,6 +192,30 @@ START_TEST(too_many_operations) {
 }
 END_TEST
 
+/* Behind a dense layer a batch of one has one value a channel; an image has many. */
+START_TEST(warns_of_one_value) {
+    mica_recipe *recipe = load(
+        "input: [4, 4, 1]\nlayers:\n"
+        "  - {type: conv2d, filters: 2, padding: 1}\n  - {type: batch_norm, name: of_pixels}\n"
+        "  - {type: flatten}\n  - {type: dense, units: 3}\n  - {type: batch_norm, name: of_one}\n"
+        "  - {type: dense, units: 3}\nloss: softmax_cross_entropy\n");
+    for (int batch = 1; batch <= 2; batch++) {
+        mica_network *network = NULL;
+        ck_assert_int_eq(mica_recipe_build(recipe, batch, &network), MICA_OK);
+        const char *warning = mica_graph_warning(network->graph, 0);
+        if (batch > 1)
+            ck_assert_ptr_null(warning);
+        else
+            ck_assert_msg(
+                warning && !strncmp(warning, "of_one: each channel has one value in a batch", 45),
+                "%s", warning ? warning : "none");
+        ck_assert_ptr_null(mica_graph_warning(network->graph, 1));
+        mica_network_destroy(&network);
+    }
+    mica_recipe_destroy(&recipe);
+}
+END_TEST
+
 START_TEST(warns) {
     mica_recipe *recipe = load(
         "input: [4, 4, 1]\nlayers:\n"
@@ -298,6 +322,7 @@ int main(void) {
     tcase_add_test(build, frozen);
     tcase_add_test(build, too_many_operations);
     tcase_add_test(build, warns);
+    tcase_add_test(build, warns_of_one_value);
     tcase_add_test(build, autoencoder);
     tcase_add_test(build, narrowest);
     tcase_add_test(build, decoder);
