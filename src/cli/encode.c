@@ -21,7 +21,8 @@ static const char help[] =
     "Writes what a layer gives for pictures, or for the samples of the recipe's data, as arrays for\n"
     "NumPy, a row a sample: in a .npz file codes, labels, class_names and files; in a .npy file the\n"
     "codes alone. A folder holds pictures, or a folder of pictures for each class. Recipes read the\n"
-    ".npz files as the data set codes.\n"
+    ".npz files as the data set codes. What cannot be read is named and left out; the exit code is then\n"
+    "that of the error if it is one of several pictures.\n"
     "\n"
     "  --out FILE         (-o) the arrays\n"
     "  --layer NAME       which layer, of an ONNX file which value (default: the code of an\n"
@@ -53,7 +54,9 @@ typedef struct arguments {
 
 /* What is written. */
 typedef struct encoded {
-    mica_dataset *set; /* NULL: single pictures */
+    mica_dataset *set; /* NULL: single pictures: */
+    char **images;     /* of the arguments, those that were read stand first */
+    int code;          /* for the program, of the first that was not */
     mica_shape shape;  /* of codes: (count, ...) */
     float *codes;
 } encoded;
@@ -245,15 +248,24 @@ static mica_status encode_images(
     const size_t size = (size_t)mica_shape_count(mica_run_get_info(run)->sample);
     float *samples = mica_alloc((size_t)batch, size * sizeof *samples);
     mica_status status = samples ? MICA_OK : MICA_E_MEMORY;
-    for (int64_t done = 0, n; done < a->n_images && status == MICA_OK; done += n) {
-        n = a->n_images - done < batch ? a->n_images - done : batch;
-        for (int64_t i = 0; i < n && status == MICA_OK; i++)
-            status =
-                mica_run_read_image(run, a->images[done + i], samples + (size_t)i * size, size);
-        if (status == MICA_OK)
+    int64_t done = 0, n = 0;
+    for (int64_t i = 0; i < a->n_images && status == MICA_OK; i++) {
+        status = mica_run_read_image(run, a->images[i], samples + (size_t)n * size, size);
+        if (status == MICA_OK) {
+            e->images[done + n++] = a->images[i];
+        } else if (mica_cli_is_of_file(status)) {
+            const int code = mica_cli_fail(status);
+            e->code = e->code ? e->code : code;
+            status = MICA_OK;
+        }
+        if (status == MICA_OK && n && (n == batch || i + 1 == a->n_images)) {
             status = encode_some(a, run, samples, n, layer, room, e->codes + done * width);
+            done += n;
+            n = 0;
+        }
     }
     free(samples);
+    e->shape.dim[0] = done;
     return status;
 }
 
@@ -283,7 +295,7 @@ static const char **file_names(const arguments *a, const encoded *e) {
     const char **names = mica_alloc((size_t)count, sizeof *names);
     size_t above = e->set && !a->set ? strlen(a->images[0]) : 0;
     for (int64_t i = 0; i < count && names; i++) {
-        names[i] = e->set ? mica_dataset_file(e->set, i) : a->images[i];
+        names[i] = e->set ? mica_dataset_file(e->set, i) : e->images[i];
         if (!names[i]) {
             free(names);
             return NULL;
@@ -332,23 +344,26 @@ static int encode(const arguments *a, mica_run *run, encoded *e) {
         show_skipped(mica_dataset_get_info(e->set));
     if (status == MICA_OK)
         status = encode_all(a, run, e);
+    if (status == MICA_OK && !e->shape.dim[0])
+        return e->code; /* no picture was read: there is nothing to write */
     if (status == MICA_OK)
         status = mica_cli_ends(a->out, ".npz") ? write_npz(a, e)
                                                : mica_npy_write(a->out, e->shape, e->codes);
     if (status != MICA_OK)
         return mica_cli_fail(status);
     if (!a->json)
-        return 0;
+        return e->code;
     json_t *shape = json_array();
     for (int i = 0; i < e->shape.rank; i++)
         json_array_append_new(shape, json_integer(e->shape.dim[i]));
-    return mica_cli_json(json_pack("{s:o, s:o, s:o}", "out", mica_cli_string(a->out), "shape",
-        shape, "device", mica_cli_string(mica_run_get_info(run)->device)));
+    const int printed = mica_cli_json(json_pack("{s:o, s:o, s:o}", "out", mica_cli_string(a->out),
+        "shape", shape, "device", mica_cli_string(mica_run_get_info(run)->device)));
+    return e->code ? e->code : printed;
 }
 
 static int open_and_encode(const arguments *a) {
     mica_run *run = NULL;
-    encoded e = {0};
+    encoded e = {.images = a->images};
     mica_status status = mica_cli_model_open(&a->model, &run);
     int code = status == MICA_OK ? encode(a, run, &e) : mica_cli_fail(status);
     free(e.codes);

@@ -59,6 +59,11 @@ static mica_status open_onnx(const mica_cli_model *model, mica_run **run) {
     return mica_run_open_onnx(model->path, &how, model->device, run);
 }
 
+bool mica_cli_is_of_file(mica_status status) {
+    return status == MICA_E_FORMAT || status == MICA_E_NOT_FOUND || status == MICA_E_IO ||
+           status == MICA_E_INVALID;
+}
+
 mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **out) {
     mica_run *run = NULL;
     mica_status status;

@@ -29,6 +29,9 @@ int mica_cli_model_check(const mica_cli_model *model, const char *command);
  * printed. What is not there is found while opening. */
 int mica_cli_run_check(const char *path, const char *command);
 
+/* Is it an error of one picture's file (mica_run_read_image), which others may not have? */
+bool mica_cli_is_of_file(mica_status status);
+
 mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **run);
 
 #endif

@@ -15,7 +15,8 @@ static const char help[] =
     "Names the classes of pictures (JPEG, PNG, WebP, BMP) with probabilities: by the best weights of a run's\n"
     "folder, or by a network that was trained elsewhere. The largest centred part of the network's\n"
     "proportions is resized to its input, grey where that has one channel, unless the recipe's block\n"
-    "preprocess says otherwise.\n"
+    "preprocess says otherwise. A file that cannot be read is named, the others are looked at all the\n"
+    "same, and the exit code is that of the error; in JSON it has an error in the place of classes.\n"
     "\n"
     "  --top N            the N most likely classes (default: 5)\n"
     "  --labels FILE      names of the classes, one a line\n"
@@ -98,23 +99,46 @@ static json_t *report(
     return json_pack("{s:o, s:o}", "image", mica_cli_string(image), "classes", classes);
 }
 
+/* A file that cannot be read is named, and the next is looked at; *code is then that of the first
+ * such error. */
+static mica_status predict_image(
+    const arguments *a, mica_run *run, const char *image, float *room, json_t *images, int *code) {
+    const mica_run_info *info = mica_run_get_info(run);
+    const size_t size = (size_t)mica_shape_count(info->sample), classes = (size_t)info->classes;
+    float *probabilities = room + size;
+    mica_status status = mica_run_read_image(run, image, room, size);
+    if (mica_cli_is_of_file(status)) {
+        const int failed = mica_cli_fail(status);
+        *code = *code ? *code : failed;
+        json_array_append_new(images, json_pack("{s:o, s:o}", "image", mica_cli_string(image),
+                                          "error", mica_cli_string(mica_last_error())));
+        return MICA_OK;
+    }
+    if (status == MICA_OK)
+        status = mica_run_predict(run, room, size, probabilities, classes);
+    if (status == MICA_OK)
+        json_array_append_new(images, report(a, info, image, probabilities));
+    return status;
+}
+
 static int predict(const arguments *a, mica_run *run) {
     const mica_run_info *info = mica_run_get_info(run);
-    size_t classes = (size_t)info->classes;
-    float *probabilities = mica_alloc(classes, sizeof *probabilities);
+    float *room =
+        mica_alloc((size_t)mica_shape_count(info->sample) + (size_t)info->classes, sizeof *room);
     json_t *images = json_array();
-    mica_status status = probabilities ? MICA_OK : MICA_E_MEMORY;
-    for (int i = 0; i < a->n_images && status == MICA_OK; i++) {
-        status = mica_run_predict_image(run, a->images[i], probabilities, classes);
-        if (status == MICA_OK)
-            json_array_append_new(images, report(a, info, a->images[i], probabilities));
-    }
-    int code = status == MICA_OK ? 0 : mica_cli_fail(status);
-    if (a->json && !code)
-        code = mica_cli_json(
+    mica_status status = room ? MICA_OK : MICA_E_MEMORY;
+    int code = 0;
+    for (int i = 0; i < a->n_images && status == MICA_OK; i++)
+        status = predict_image(a, run, a->images[i], room, images, &code);
+    if (status != MICA_OK)
+        code = mica_cli_fail(status);
+    if (a->json && status == MICA_OK) {
+        const int printed = mica_cli_json(
             json_pack("{s:O, s:o}", "images", images, "device", mica_cli_string(info->device)));
+        code = code ? code : printed;
+    }
     json_decref(images);
-    free(probabilities);
+    free(room);
     return code;
 }
 

@@ -99,7 +99,7 @@ static mica_status header_read(struct bitmap *b) {
     const bool known = b->compression == PLAIN ||
                        (masks && (b->compression == MASKED || b->compression == MASKED_ALPHA));
     if (!known || !(palette || masks || b->bits == 24))
-        return mica_fail(MICA_E_UNSUPPORTED,
+        return mica_fail(MICA_E_FORMAT,
             "%s: a BMP of %u bits a pixel and compression %u, which is not read: save it "
             "uncompressed or as PNG",
             b->name, b->bits, b->compression);

@@ -43,7 +43,7 @@ static mica_status decode(const char *name, const uint8_t *data, size_t size, mi
     if (code != VP8_STATUS_OK)
         return failed(name, code);
     if (config.input.has_animation)
-        return mica_fail(MICA_E_UNSUPPORTED, "%s: an animated WebP, which is not read", name);
+        return mica_fail(MICA_E_FORMAT, "%s: an animated WebP, which is not read", name);
     const int width = config.input.width, height = config.input.height;
     const int channels = config.input.has_alpha ? 4 : 3;
     MICA_TRY(mica_image_check_size(name, height, width));

@@ -268,7 +268,7 @@ START_TEST(webp) {
     uint8_t *length = animated + 4;
     put(&length, (uint32_t)(at - animated) - 8, 4, false);
     ck_refused(mica_image_decode("t", animated, (size_t)(at - animated), 0, 0, &image),
-        MICA_E_UNSUPPORTED, "t: an animated WebP");
+        MICA_E_FORMAT, "t: an animated WebP");
 }
 END_TEST
 
@@ -370,7 +370,7 @@ START_TEST(bmp) {
     mica_image image;
     const struct bmp packed = {40, 8, 1}; /* run lengths */
     ck_refused(mica_image_decode("t", file, bmp_make(file, &packed), 0, 0, &image),
-        MICA_E_UNSUPPORTED, "t: a BMP of 8 bits a pixel and compression 1, which is not read");
+        MICA_E_FORMAT, "t: a BMP of 8 bits a pixel and compression 1, which is not read");
     size_t size = bmp_make(file, &(struct bmp){40, 4});
     file[46] = 3; /* colours of its palette */
     ck_refused(mica_image_decode("t", file, size, 0, 0, &image), MICA_E_FORMAT,
