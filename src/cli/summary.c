@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "recipe/recipe.h"
+#include "train/uses.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -122,20 +123,26 @@ static int summarize(const char *path, const char *data, const char *const *over
     size_t n_overrides, bool json) {
     mica_recipe *recipe = NULL;
     mica_network *network = NULL;
+    mica_texts uses = {0};
     char *file = mica_cli_recipe_path(path);
     mica_status status =
         file ? mica_recipe_load(file, overrides, n_overrides, &recipe) : MICA_E_MEMORY;
     if (status == MICA_OK)
         status = mica_recipe_complete(&recipe, data);
     if (status == MICA_OK)
-        status = mica_recipe_build(recipe, 1, &network);
+        status = mica_recipe_build(recipe, recipe->batch, &network);
+    if (status == MICA_OK)
+        status = mica_uses_check(recipe, network, &uses);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     for (size_t i = 0; status == MICA_OK && mica_graph_warning(network->graph, i); i++)
         mica_cli_err("note: %s\n", mica_graph_warning(network->graph, i));
+    for (size_t i = 0; status == MICA_OK && i < uses.count; i++)
+        mica_cli_err("note: %s\n", uses.item[i]);
     if (status == MICA_OK && json)
         code = mica_cli_json(make_json(recipe->name, network));
     else if (status == MICA_OK)
         print_table(recipe->name, network);
+    mica_texts_clear(&uses);
     mica_network_destroy(&network);
     mica_recipe_destroy(&recipe);
     free(file);

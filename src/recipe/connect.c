@@ -317,8 +317,12 @@ static mica_status all_used(const mica_yaml *yaml, const mica_recipe *recipe) {
 }
 
 mica_status mica_layers_connect(const mica_yaml *yaml, mica_recipe *recipe) {
-    for (size_t i = 0; i < recipe->n_layers; i++)
+    for (size_t i = 0; i < recipe->n_layers; i++) {
+        mica_recipe_layer *layer = &recipe->layers[i];
         MICA_TRY(sources_find(yaml, recipe, i));
+        if (layer->type->settle && layer->source[0] == MICA_FROM_INPUT)
+            layer->type->settle(layer, recipe->input_rank, recipe->input);
+    }
     MICA_TRY(sort(yaml, recipe));
     return all_used(yaml, recipe);
 }

@@ -17,6 +17,8 @@ typedef struct mica_layer_type {
     mica_value *(*build)(const mica_recipe_layer *layer, mica_value *const *in, size_t n_in);
     /* The activation that ends the layer, NULL for none. No hook: none. */
     const char *(*activation)(const mica_recipe_layer *layer);
+    /* Settles attributes of a layer that takes the recipe's input, of that shape. No hook: none. */
+    void (*settle)(mica_recipe_layer *layer, int rank, const int64_t *input);
 } mica_layer_type;
 
 #define MICA_JOIN_LIMIT 64 /* layers that one may take */

@@ -39,6 +39,14 @@ static const mica_key embedding_keys[] = {
         .help = "the constant, the deviation of normal and truncated_normal, the bound of uniform"},
 };
 
+/* Columns up to the last are the rest: also where a pair of a user and an item is scored by a
+ * network that was trained to compare two items. */
+static void embedding_settle(mica_recipe_layer *layer, int rank, const int64_t *input) {
+    embedding_attrs *attrs = layer->attrs;
+    if (attrs->columns != ALL_COLUMNS && attrs->column + attrs->columns == input[rank - 1])
+        attrs->columns = ALL_COLUMNS;
+}
+
 static mica_value *embedding_build(
     const mica_recipe_layer *layer, mica_value *const *in, size_t n_in) {
     (void)n_in;
@@ -75,7 +83,8 @@ static mica_value *embedding_build(
 const mica_layer_type mica_layer_embedding = {"embedding",
     "A row of learned numbers in place of each whole number of a sample: (time) becomes (time, "
     "width).",
-    1, 1, sizeof(embedding_attrs), MICA_BLOCK(embedding_keys), embedding_build, NULL};
+    1, 1, sizeof(embedding_attrs), MICA_BLOCK(embedding_keys), embedding_build, NULL,
+    embedding_settle};
 
 /* ---- recurrent layers ---- */
 

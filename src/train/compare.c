@@ -72,6 +72,25 @@ mica_status mica_compare(const mica_recipe *recipe, const char *folder, mica_sco
     return status;
 }
 
+mica_status mica_compare_check(const mica_recipe *recipe, const char *folder) {
+    const float relevant = recipe->data.ratings.relevant;
+    mica_ratings *test = NULL;
+    if (!recipe->data.ids || !recipe->data.users || relevant == 0)
+        return MICA_OK;
+    MICA_TRY(mica_recipe_open_ratings(recipe, folder, NULL, NULL, &test));
+    const mica_ratings_info *info = test ? mica_ratings_get_info(test) : NULL;
+    bool any = !info;
+    for (int64_t i = 0; info && i < info->count && !any; i++)
+        any = info->value[i] >= relevant;
+    const float highest = info ? info->highest : 0;
+    mica_ratings_destroy(&test);
+    return any ? MICA_OK
+               : mica_fail(MICA_E_INVALID,
+                     "%s: no test rating is at least %g, from which on data.relevant counts them: "
+                     "there would be no hit to find (the highest rating is %g)",
+                     recipe->path, (double)relevant, (double)highest);
+}
+
 mica_status mica_compare_network(
     const mica_recipe *recipe, const char *folder, mica_model *model, mica_comparison *comparison) {
     mica_scores *scores = NULL;

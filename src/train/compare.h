@@ -27,4 +27,7 @@ mica_status mica_compare(const mica_recipe *recipe, const char *folder, mica_sco
 mica_status mica_compare_network(
     const mica_recipe *recipe, const char *folder, mica_model *model, mica_comparison *comparison);
 
+/* Would there be something to rank? Asked before training. */
+mica_status mica_compare_check(const mica_recipe *recipe, const char *folder);
+
 #endif

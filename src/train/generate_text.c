@@ -45,23 +45,22 @@ static bool has_state(const mica_network *network) {
     return false;
 }
 
-/* The recipe once more, with an input of one character. */
-static mica_status recipe_load(const mica_run *run, mica_recipe **recipe) {
-    const mica_texts *given = &run->recipe->overrides;
+mica_status mica_writer_recipe(const mica_recipe *of, mica_recipe **recipe) {
+    const mica_texts *given = &of->overrides;
     const char **overrides = mica_alloc(given->count + 1, sizeof *overrides);
     if (!overrides)
         return MICA_E_MEMORY;
     for (size_t i = 0; i < given->count; i++)
         overrides[i] = given->item[i];
     overrides[given->count] = "input=[1]";
-    mica_status status = mica_recipe_load(run->recipe->path, overrides, given->count + 1, recipe);
+    mica_status status = mica_recipe_load(of->path, overrides, given->count + 1, recipe);
     free(overrides);
     return status;
 }
 
 static mica_status writer_prepare(mica_writer *writer, mica_run *run) {
     const size_t classes = (size_t)run->info.classes;
-    MICA_TRY(recipe_load(run, &writer->recipe));
+    MICA_TRY(mica_writer_recipe(run->recipe, &writer->recipe));
     MICA_TRY(mica_stage_open(run, writer->recipe, 1, &writer->stage));
     if (!has_state(writer->stage.network))
         return mica_fail(MICA_E_UNSUPPORTED,

@@ -93,6 +93,7 @@ static mica_status open_parts(search *s, mica_recipe **recipe) {
         MICA_TRY(mica_folder_is_free(o->out)); /* before the work of opening the rest */
     MICA_TRY(mica_recipe_open_ratings(*recipe, o->data, &s->train, NULL, NULL));
     MICA_TRY(settle(recipe, mica_ratings_get_info(s->train)));
+    MICA_TRY(mica_compare_check(*recipe, o->data));
     s->recipe = *recipe;
     MICA_TRY(mica_device_open(o->device, &s->device));
     const mica_device_info *info = mica_device_get_info(s->device);

@@ -32,7 +32,7 @@ void mica_scores_destroy(mica_scores **owner) {
     free(scores);
 }
 
-static mica_status prepare(mica_scores *scores, mica_model *model) {
+static mica_status network_build(mica_scores *scores) {
     mica_recipe *recipe = &scores->recipe;
     const char *from = recipe->losses[0].from.item[0];
     recipe->input[0] = PAIR; /* one item, where training compares two */
@@ -44,6 +44,11 @@ static mica_status prepare(mica_scores *scores, mica_model *model) {
         return mica_fail(MICA_E_UNSUPPORTED,
             "%s: layer %s gives %lld numbers for a user and an item, wanted one score",
             recipe->path, from, (long long)(mica_shape_count(scores->layer->output) / BATCH));
+    return MICA_OK;
+}
+
+static mica_status prepare(mica_scores *scores, mica_model *model) {
+    MICA_TRY(network_build(scores));
     if (!(scores->pairs = mica_alloc(BATCH * PAIR, sizeof *scores->pairs)))
         return MICA_E_MEMORY;
     MICA_TRY(mica_model_create(scores->network->graph, model->device, model->seed, &scores->model));
@@ -51,6 +56,13 @@ static mica_status prepare(mica_scores *scores, mica_model *model) {
     mica_value *output = scores->layer->value;
     return mica_program_create(scores->model,
         &(mica_program_options){.outputs = &output, .n_outputs = 1}, &scores->program);
+}
+
+mica_status mica_scores_check(const mica_recipe *recipe) {
+    mica_scores scores = {.recipe = *recipe};
+    mica_status status = network_build(&scores);
+    mica_network_destroy(&scores.network);
+    return status;
 }
 
 mica_status mica_scores_create(const mica_recipe *recipe, mica_model *model, mica_scores **out) {

@@ -12,6 +12,9 @@ typedef struct mica_scores mica_scores;
  * with a copy of the model's weights. The recipe must outlive the scores; its data must be ratings
  * (else MICA_E_UNSUPPORTED). */
 mica_status mica_scores_create(const mica_recipe *recipe, mica_model *model, mica_scores **scores);
+
+/* Would that network be one? Of a recipe whose data are ratings. */
+mica_status mica_scores_check(const mica_recipe *recipe);
 void mica_scores_destroy(mica_scores **scores);
 
 /* A mica_predictor: ratings, the mean added that targets are relative to; with the loss bpr, scores
