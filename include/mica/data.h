@@ -136,6 +136,11 @@ MICA_API const mica_dataset_info *mica_dataset_get_info(const mica_dataset *data
  * long as the data set. */
 MICA_API const char *mica_dataset_file(const mica_dataset *dataset, int64_t index);
 
+/* Files of pictures that could be read when the set was made, but no more when a loader wanted them
+ * again and replaced them: "PATH: why" of the number-th that was noticed, from 0; NULL: there are
+ * no more. The parts of a split have one list. Lives as long as the data set. */
+MICA_API const char *mica_dataset_lost(const mica_dataset *dataset, size_t number);
+
 /* Writes sample `index` and its target, each as many numbers as its shape has and of its type,
  * float32 or int32; either may be NULL. */
 MICA_API mica_status mica_dataset_sample(
@@ -163,6 +168,8 @@ typedef struct mica_loader_options {
     bool shuffle;   /* a new order every epoch; else, and where it is ordered, the set's order */
     bool drop_last; /* leave out a last batch that is not full; else fill it up with zeros */
     uint64_t seed;  /* of the shuffle and the changes */
+    bool replace;   /* a picture that can no longer be read is replaced by the next of the set that
+                       can, and noted (mica_dataset_lost); else it fails the batch */
     mica_augment augment; /* for training */
     int32_t threads; /* at most 64; 0: one, or for pictures read from files one a CPU, up to 8 */
 } mica_loader_options;
@@ -193,7 +200,7 @@ MICA_API mica_status mica_loader_seek(mica_loader *loader, int64_t epoch, int64_
 
 /* The next batch; after the last of an epoch comes the first of the following one, without end.
  * The batch's arrays stay valid until the next call with this loader. A picture that can no longer
- * be read fails each call until a seek. */
+ * be read, and is not replaced, fails each call until a seek. */
 MICA_API mica_status mica_loader_next(mica_loader *loader, mica_batch *batch);
 
 /* Seconds that mica_loader_next has spent waiting for batches so far. */

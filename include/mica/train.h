@@ -43,7 +43,8 @@ typedef struct mica_metric {
 typedef enum mica_train_event {
     MICA_TRAIN_START, /* everything is compiled; epoch and step say where training begins */
     MICA_TRAIN_STEP,  /* a step was queued */
-    MICA_TRAIN_EPOCH  /* an epoch was finished, validated and saved; metrics holds its row */
+    MICA_TRAIN_EPOCH, /* an epoch was finished, validated and saved; metrics holds its row */
+    MICA_TRAIN_LOST   /* pictures were found lost */
 } mica_train_event;
 
 typedef struct mica_train_progress {
@@ -62,6 +63,9 @@ typedef struct mica_train_progress {
     size_t n_metrics;
     const char *const *skipped; /* pictures left out of the data sets: "PATH: why" */
     size_t n_skipped;
+    const char *const *lost; /* pictures that others have replaced since the event before, since
+                                they can no longer be read: "PATH: why" */
+    size_t n_lost;
 } mica_train_progress;
 
 typedef struct mica_train_options {
@@ -165,8 +169,8 @@ MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_da
 MICA_API mica_status mica_run_predict(
     mica_run *run, const float *sample, size_t n_sample, float *probabilities, size_t n_classes);
 
-/* Makes the file of a picture a sample of info->sample as the recipe's block `preprocess` or else its
- * data say (mica_image_fit). */
+/* Makes the file of a picture a sample of info->sample as the recipe's block `preprocess` or else
+ * its data say (mica_image_fit). */
 MICA_API mica_status mica_run_read_image(
     mica_run *run, const char *path, float *sample, size_t n_sample);
 

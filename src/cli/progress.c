@@ -135,8 +135,26 @@ static void show_start(const mica_train_progress *p) {
     mica_cli_err("\n");
 }
 
+static void line_clear(mica_cli_progress *progress) {
+    if (progress->live)
+        mica_cli_err("\r\033[K");
+    progress->live = false;
+}
+
+/* Some are named, the others counted at the end. */
+static void show_lost(mica_cli_progress *progress, const mica_train_progress *p) {
+    line_clear(progress);
+    for (size_t i = 0; i < p->n_lost; i++, progress->lost++)
+        if (progress->lost < SKIPPED_SHOWN)
+            mica_cli_err("note: lost while training, others take its place: %s\n", p->lost[i]);
+}
+
 void mica_cli_progress_show(void *user, const mica_train_progress *p) {
     mica_cli_progress *progress = user;
+    if (p->event == MICA_TRAIN_LOST) {
+        show_lost(progress, p);
+        return;
+    }
     double time = now(), since = time - progress->shown;
     if (!progress->begun) {
         progress->begun = true;
@@ -158,7 +176,8 @@ void mica_cli_progress_show(void *user, const mica_train_progress *p) {
 }
 
 void mica_cli_progress_end(mica_cli_progress *progress) {
-    if (progress->live)
-        mica_cli_err("\r\033[K");
-    progress->live = false;
+    line_clear(progress);
+    if (progress->lost > SKIPPED_SHOWN)
+        mica_cli_err("note: lost while training: %zu more\n", progress->lost - SKIPPED_SHOWN);
+    progress->lost = 0;
 }

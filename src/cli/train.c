@@ -30,7 +30,7 @@ static const char help[] =
     "  --seed N               of everything random (default: the recipe's)\n"
     "  --set KEY=VALUE        changes a key of the recipe: --set optimizer.learning_rate=0.1\n"
     "  --resume               continue the run in --out, or the last one of this recipe and seed\n"
-    "  --strict               a picture that cannot be read is an error, not only left out\n"
+    "  --strict               a picture that cannot be read is an error, not left out or replaced\n"
     "  --checkpoint-seconds S how often to save inside an epoch (default: 30)\n"
     "  --json                 the results as one JSON object, the last line on stdout\n";
 

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,15 @@ struct store {
     char **class_names;
     int32_t classes;
     float *mean, *deviation; /* or NULL */
+    pthread_mutex_t mutex;   /* of what follows */
+    struct lost *lost;       /* n_lost, in the order in which they were noticed */
+    size_t n_lost, lost_capacity;
+};
+
+/* A sample whose file could be read when the set was made, but later not. */
+struct lost {
+    int64_t place;
+    char *why;
 };
 
 struct mica_dataset {
@@ -59,6 +69,10 @@ static void store_release(struct store *store) {
     texts_free(store->class_names, store->classes);
     free(store->mean);
     free(store->deviation);
+    for (size_t i = 0; i < store->n_lost; i++)
+        free(store->lost[i].why);
+    free(store->lost);
+    pthread_mutex_destroy(&store->mutex);
     free(store);
 }
 
@@ -183,6 +197,7 @@ mica_status mica_dataset_adopt(
         return MICA_E_MEMORY;
     }
     atomic_init(&store->owners, 1);
+    pthread_mutex_init(&store->mutex, NULL);
     store->stride = stride;
     store->classes = classes;
     store->target_stride = mica_shape_count(samples->target);
@@ -382,6 +397,39 @@ const char *mica_dataset_file(const mica_dataset *dataset, int64_t index) {
     char **files = dataset->store->samples.files;
     return files && index >= 0 && index < dataset->info.count ? files[place_of(dataset, index)]
                                                               : NULL;
+}
+
+/* ---- lost files ---- */
+
+mica_status mica_dataset_lose(const mica_dataset *dataset, int64_t index, const char *why) {
+    struct store *store = dataset->store;
+    const int64_t place = place_of(dataset, index);
+    mica_status status = MICA_OK;
+    pthread_mutex_lock(&store->mutex);
+    bool known = false;
+    for (size_t i = 0; i < store->n_lost && !known; i++)
+        known = store->lost[i].place == place;
+    struct lost *lost =
+        known ? NULL
+              : mica_grow(store->lost, store->n_lost, &store->lost_capacity, sizeof *store->lost);
+    if (lost) {
+        store->lost = lost;
+        lost[store->n_lost] = (struct lost){place, mica_strdup(why)};
+        known = lost[store->n_lost].why != NULL;
+        store->n_lost += known;
+    }
+    if (!known)
+        status = MICA_E_MEMORY;
+    pthread_mutex_unlock(&store->mutex);
+    return status;
+}
+
+const char *mica_dataset_lost(const mica_dataset *dataset, size_t number) {
+    struct store *store = dataset->store;
+    pthread_mutex_lock(&store->mutex);
+    const char *why = number < store->n_lost ? store->lost[number].why : NULL;
+    pthread_mutex_unlock(&store->mutex);
+    return why;
 }
 
 mica_status mica_dataset_sample(

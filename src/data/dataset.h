@@ -59,6 +59,9 @@ void mica_dataset_normalize(const mica_dataset *dataset, float *features);
 void mica_dataset_ids(
     const mica_dataset *dataset, int64_t index, uint64_t seed, int64_t epoch, int32_t *ids);
 
+/* Notes that a sample's file, which was read once, is lost: `why` names it. For any thread. */
+mica_status mica_dataset_lose(const mica_dataset *dataset, int64_t index, const char *why);
+
 /* The target, int32 or float32. */
 void mica_dataset_target(const mica_dataset *dataset, int64_t index, void *target);
 

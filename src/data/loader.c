@@ -76,6 +76,24 @@ static mica_status sample_fill(
     return MICA_OK;
 }
 
+enum { REPLACE_MOST = 64 }; /* more in a row are no accident: the disk is gone */
+
+/* sample_fill of *sample or, if that is lost and may be replaced, of the next that is there. */
+static mica_status sample_take(
+    struct worker *worker, int64_t epoch, int64_t *sample, float *features) {
+    const mica_loader *loader = worker->loader;
+    mica_status status = sample_fill(worker, epoch, *sample, features);
+    for (int64_t tries = 1;
+         status != MICA_OK && status != MICA_E_MEMORY && loader->options.replace &&
+         tries <= REPLACE_MOST && tries < loader->count;
+         tries++) {
+        MICA_TRY(mica_dataset_lose(loader->dataset, *sample, mica_last_error()));
+        *sample = (*sample + 1) % loader->count;
+        status = sample_fill(worker, epoch, *sample, features);
+    }
+    return status;
+}
+
 static mica_status batch_fill(
     struct worker *worker, struct slot *slot, int64_t epoch, int64_t index) {
     const mica_loader *loader = worker->loader;
@@ -94,7 +112,7 @@ static mica_status batch_fill(
         if (loader->ids)
             mica_dataset_ids(loader->dataset, sample, loader->options.seed, epoch, to);
         else
-            MICA_TRY(sample_fill(worker, epoch, sample, to));
+            MICA_TRY(sample_take(worker, epoch, &sample, to));
         mica_dataset_target(loader->dataset, sample, targets + (size_t)i * target_row);
     }
     memset(samples + (size_t)valid * row, 0, (size_t)(size - valid) * row);

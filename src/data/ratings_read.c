@@ -214,6 +214,16 @@ static void note_lines(struct reading *r, int64_t lines, const char *what) {
             lines > 1 ? "s" : "", what);
 }
 
+static void note_titles(struct reading *r) {
+    const int32_t items = r->names.items.count;
+    int32_t titled = 0;
+    for (int32_t i = 0; i < items; i++)
+        titled += r->names.titles[i] != NULL;
+    if (titled < items)
+        mica_text_add(&r->note, "%s%d of %d items have a title in %s", r->note.size ? "; " : "",
+            titled, items, r->options->titles);
+}
+
 /* Checks all lines together. */
 static mica_status whole_check(struct reading *r) {
     const char *path = r->lines.path;
@@ -252,6 +262,8 @@ mica_status mica_ratings_read(
         status = whole_check(&r);
     if (status == MICA_OK && r.options->titles)
         status = mica_rating_titles_read(r.options->titles, &r.names);
+    if (status == MICA_OK && r.names.titles)
+        note_titles(&r);
     if (status == MICA_OK && r.note.size &&
         !(r.names.note = mica_format("%s: %s", path, r.note.data)))
         status = MICA_E_MEMORY;

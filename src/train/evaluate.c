@@ -27,6 +27,7 @@ struct mica_evaluator {
     mica_model *model;
     mica_program *program;
     int64_t batch;
+    bool replace;          /* lost pictures */
     float *numbers;        /* (batch): losses or errors */
     int64_t labels;        /* of a sample */
     int32_t *predictions;  /* (batch, labels) */
@@ -180,10 +181,11 @@ static mica_status evaluator_prepare(mica_evaluator *evaluator) {
 }
 
 mica_status mica_evaluator_create(
-    mica_model *model, const mica_network *network, mica_evaluator **out) {
+    mica_model *model, const mica_network *network, bool replace, mica_evaluator **out) {
     mica_evaluator *evaluator = mica_alloc(1, sizeof *evaluator);
     if (!evaluator)
         return MICA_E_MEMORY;
+    evaluator->replace = replace;
     evaluator->network = network;
     evaluator->model = model;
     evaluator->batch = mica_value_shape(network->input).dim[0];
@@ -396,14 +398,15 @@ mica_status mica_evaluator_run(
     begin(evaluator);
     const mica_dataset_info *info = mica_dataset_get_info(dataset);
     mica_loader *loader = NULL;
-    MICA_TRY(
-        mica_loader_create(dataset, &(mica_loader_options){.batch = evaluator->batch}, &loader));
+    MICA_TRY(mica_loader_create(dataset,
+        &(mica_loader_options){.batch = evaluator->batch, .replace = evaluator->replace}, &loader));
     uint64_t step = mica_model_step(evaluator->model);
     mica_status status = states_keep(evaluator);
-    if (status == MICA_OK)
+    if (status == MICA_OK) {
         status = run_batches(evaluator, info, loader);
-    if (status == MICA_OK)
-        status = states_restore(evaluator);
+        mica_status restored = states_restore(evaluator);
+        status = status == MICA_OK ? restored : status;
+    }
     mica_model_set_step(evaluator->model, step, mica_model_seed(evaluator->model));
     mica_loader_destroy(&loader);
     MICA_TRY(status);

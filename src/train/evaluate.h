@@ -10,9 +10,9 @@
 typedef struct mica_evaluator mica_evaluator;
 
 /* Compiles the network's evaluation for its batch size. The model and the network must outlive the
- * evaluator. */
+ * evaluator. `replace` as in mica_loader_options. */
 mica_status mica_evaluator_create(
-    mica_model *model, const mica_network *network, mica_evaluator **evaluator);
+    mica_model *model, const mica_network *network, bool replace, mica_evaluator **evaluator);
 void mica_evaluator_destroy(mica_evaluator **evaluator);
 
 /* Evaluates on every sample once; a last batch that is not full counts only what it holds. *heads

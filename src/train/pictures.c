@@ -92,9 +92,14 @@ static mica_status draw_head_mistakes(const mica_showing *showing, const char *h
     for (size_t i = 0; i < count && status == MICA_OK; i++) {
         captions[i] = mica_format("%s\n%s", data->class_names[mistakes[i].label],
             mistakes[i].taken < data->classes ? data->class_names[mistakes[i].taken] : "?");
-        status = captions[i] ? mica_dataset_sample(showing->set, mistakes[i].sample,
-                                   pixels + (int64_t)i * size, NULL)
-                             : MICA_E_MEMORY;
+        float *tile_pixels = pixels + (int64_t)i * size;
+        status = captions[i]
+                     ? mica_dataset_sample(showing->set, mistakes[i].sample, tile_pixels, NULL)
+                     : MICA_E_MEMORY;
+        if (status != MICA_OK && status != MICA_E_MEMORY) { /* lost meanwhile: its place is grey */
+            memset(tile_pixels, 0, (size_t)size * sizeof *tile_pixels);
+            status = MICA_OK;
+        }
     }
     if (status == MICA_OK)
         status = write_images(showing, name,
@@ -268,7 +273,8 @@ static mica_status view_make(const mica_showing *showing, view *v) {
     mica_value *outputs[18] = {decoder_start(network)->value};
     memcpy(outputs + 1, v->values + 1, (size_t)(v->rows - 1) * sizeof *outputs);
     MICA_TRY(mica_loader_create(showing->set,
-        &(mica_loader_options){.batch = mica_value_shape(network->input).dim[0]}, &loader));
+        &(mica_loader_options){.batch = mica_value_shape(network->input).dim[0], .replace = true},
+        &loader));
     mica_status status = mica_loader_next(loader, &batch);
     if (status == MICA_OK)
         status = mica_program_create(showing->model,

@@ -300,7 +300,8 @@ static mica_status evaluate(
     mica_run *run, const mica_dataset *test, const mica_evaluation **heads) {
     MICA_TRY(mica_run_many(run));
     if (!run->evaluator)
-        MICA_TRY(mica_evaluator_create(run->many.model, run->many.network, &run->evaluator));
+        MICA_TRY(mica_evaluator_create(
+            run->many.model, run->many.network, false, &run->evaluator));
     MICA_TRY(mica_network_accepts(run->many.network, test, "test"));
     MICA_TRY(mica_evaluator_run(run->evaluator, test, heads));
     if (!run->folder)

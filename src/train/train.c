@@ -14,6 +14,7 @@
 #include "train/pictures.h"
 #include "train/record.h"
 #include "train/result.h"
+#include "train/uses.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -49,9 +50,12 @@ typedef struct training {
     bool has_row;
     const char **notes; /* of the data, and the graph's warnings */
     size_t n_notes;
-    mica_texts import_notes;
+    mica_texts import_notes, use_notes;
     const char **skipped; /* pictures that no data set holds */
     size_t n_skipped;
+    size_t n_lost[2];   /* pictures of the training and the test set that were told of as lost */
+    int64_t saved_step; /* of the checkpoint */
+    bool unsound;       /* the device failed in a step, so the model may be between two */
 
     double began;        /* this session */
     double earlier;      /* seconds of the sessions before */
@@ -97,7 +101,8 @@ static double seconds_left(const training *t) {
     return left <= 0 ? 0 : (now() - t->rate_began) / (double)t->rate_steps * (double)left;
 }
 
-static void report(training *t, mica_train_event event) {
+static void report_some(
+    training *t, mica_train_event event, const char *const *lost, size_t n_lost) {
     if (!t->options.progress)
         return;
     const mica_position *p = &t->position;
@@ -120,10 +125,31 @@ static void report(training *t, mica_train_event event) {
         .n_metrics = t->has_row ? t->record.metrics.n_columns : 0,
         .skipped = t->skipped,
         .n_skipped = t->n_skipped,
+        .lost = lost,
+        .n_lost = n_lost,
     };
     if (done)
         progress.loss = t->row[t->record.train_loss].value;
     t->options.progress(t->options.user, &progress);
+}
+
+/* Tells of pictures that were found lost since. The test set may share the training set's list. */
+static void report_lost(training *t) {
+    const mica_dataset *sets[] = {t->train, t->test};
+    for (int i = 0; i < 2 && sets[i]; i++) {
+        const char *lost;
+        if (i && mica_dataset_lost(sets[1], 0) == mica_dataset_lost(sets[0], 0))
+            break;
+        while ((lost = mica_dataset_lost(sets[i], t->n_lost[i]))) {
+            t->n_lost[i]++;
+            report_some(t, MICA_TRAIN_LOST, &lost, 1);
+        }
+    }
+}
+
+static void report(training *t, mica_train_event event) {
+    report_lost(t);
+    report_some(t, event, NULL, 0);
 }
 
 static void show_last_row(training *t) {
@@ -140,6 +166,7 @@ static mica_status save_checkpoint(training *t) {
     MICA_TRY(mica_checkpoint_save(
         t->checkpoint_path, t->model, &t->position, &t->record.metrics, t->record.sums));
     t->saved = now();
+    t->saved_step = t->position.step;
     return MICA_OK;
 }
 
@@ -178,11 +205,12 @@ static mica_status load_checkpoint(training *t) {
     MICA_TRY(same(t, "batch size", saved.batch_size, wanted.batch_size, "set the same batch"));
     MICA_TRY(same(
         t, "number of training samples", saved.samples, wanted.samples, "give the same --data"));
-    if (saved.steps_per_epoch != wanted.steps_per_epoch || saved.batch >= saved.steps_per_epoch ||
+    if (saved.steps_per_epoch != wanted.steps_per_epoch || saved.batch > saved.steps_per_epoch ||
         saved.step != saved.epoch * saved.steps_per_epoch + saved.batch ||
         saved.best_epoch > saved.epoch || !saved.best_epoch != !saved.epoch)
         return mica_fail(MICA_E_FORMAT, "%s: its training position is damaged", t->checkpoint_path);
     t->position = saved;
+    t->saved_step = saved.step;
     t->earlier = saved.seconds;
     show_last_row(t);
     MICA_TRY(mica_loader_seek(t->loader, saved.epoch, saved.batch));
@@ -227,10 +255,12 @@ static mica_status collect(training *t) {
     mica_record *record = &t->record;
     bool norms = mica_record_wants_norms(record, t->position.batch);
     float loss, total;
+    t->pending = false;
+    t->unsound = true; /* until its results are there */
     MICA_TRY(mica_program_read(t->program, t->network->loss, &loss, sizeof loss));
     MICA_TRY(mica_program_gradient_norms(
         t->program, norms ? record->norms : NULL, record->n_parameters, &total));
-    t->pending = false;
+    t->unsound = false;
     if (!isfinite(loss) || !isfinite(total))
         return diagnose(t, loss, total);
     record->sums[record->train_loss] += (double)loss;
@@ -252,10 +282,33 @@ static mica_status interrupt(training *t) {
     MICA_TRY(collect(t));
     MICA_TRY(save_checkpoint(t));
     MICA_TRY(show_metrics(t));
+    report_lost(t);
     return mica_fail(MICA_E_INTERRUPTED,
         "interrupted: saved at epoch %" PRId64 ", step %" PRId64 " of %" PRId64
         " in %s; continue with --resume",
         t->position.epoch + 1, t->position.batch, t->position.steps_per_epoch, t->folder.path);
+}
+
+/* Saves what came before an error in a step or behind an epoch, whose text then says so. Steps
+ * whose results were not taken in yet are part of it if they can be. */
+static mica_status save_sound(training *t, mica_status status) {
+    if (status == MICA_E_INTERRUPTED)
+        return status;
+    char *why = mica_strdup(mica_last_error());
+    report_lost(t);
+    const mica_position *p = &t->position;
+    const bool sound = collect(t) == MICA_OK && !t->unsound && p->step;
+    const bool saved = sound && (p->step == t->saved_step || save_checkpoint(t) == MICA_OK);
+    if (why && saved)
+        mica_fail(status,
+            "%s; saved at epoch %" PRId64 ", step %" PRId64 " of %" PRId64
+            " in %s: --resume continues from there",
+            why, t->position.epoch + 1, t->position.batch, t->position.steps_per_epoch,
+            t->folder.path);
+    else if (why)
+        mica_fail(status, "%s", why);
+    free(why);
+    return status;
 }
 
 /* Writing the next batch is what waits for the step before, whose results are read then: one
@@ -273,7 +326,9 @@ static mica_status train_steps(training *t) {
         MICA_TRY(collect(t));
         if (now() - t->saved >= t->options.checkpoint_seconds)
             MICA_TRY(save_checkpoint(t));
+        t->unsound = true;
         MICA_TRY(mica_program_run(t->program));
+        t->unsound = false;
         t->pending = true;
         report(t, MICA_TRAIN_STEP);
     }
@@ -373,6 +428,7 @@ static mica_status open_data(training *t) {
         .shuffle = true,
         .drop_last = true,
         .seed = t->recipe->seed,
+        .replace = !t->recipe->data.strict,
         .augment = t->recipe->data.augment};
     MICA_TRY(mica_loader_create(t->train, &options, &t->loader));
     t->position = (mica_position){
@@ -407,6 +463,16 @@ static mica_status take_notes(training *t) {
     return MICA_OK;
 }
 
+static mica_status add_notes(training *t, const mica_texts *more) {
+    const char **notes = realloc(t->notes, (t->n_notes + more->count + 1) * sizeof *notes);
+    if (!notes)
+        return mica_fail(MICA_E_MEMORY, "out of host memory");
+    t->notes = notes;
+    for (size_t i = 0; i < more->count; i++)
+        notes[t->n_notes++] = more->item[i];
+    return MICA_OK;
+}
+
 /* Reads the weights to start from, and adds what is to be said of them to the notes. */
 static mica_status start_weights(training *t) {
     char *path = NULL;
@@ -416,19 +482,20 @@ static mica_status start_weights(training *t) {
     mica_status status = mica_model_import_fitting(t->model, path, &t->import_notes);
     free(path);
     MICA_TRY(status);
-    size_t count = t->import_notes.count;
-    const char **notes = realloc(t->notes, (t->n_notes + count + 1) * sizeof *notes);
-    if (!notes)
-        return mica_fail(MICA_E_MEMORY, "out of host memory");
-    t->notes = notes;
-    for (size_t i = 0; i < count; i++)
-        notes[t->n_notes++] = t->import_notes.item[i];
-    return MICA_OK;
+    return add_notes(t, &t->import_notes);
+}
+
+/* What the run will be used for is tried before the work of training. */
+static mica_status try_uses(training *t) {
+    MICA_TRY(mica_compare_check(t->recipe, t->options.data));
+    MICA_TRY(mica_uses_check(t->recipe, t->network, &t->use_notes));
+    return add_notes(t, &t->use_notes);
 }
 
 static mica_status compile(training *t) {
     MICA_TRY(mica_recipe_build(t->recipe, t->recipe->batch, &t->network));
     MICA_TRY(take_notes(t));
+    MICA_TRY(try_uses(t));
     MICA_TRY(mica_network_accepts(t->network, t->train, "training"));
     if (t->validation)
         MICA_TRY(mica_network_accepts(t->network, t->validation, "validation"));
@@ -453,7 +520,8 @@ static mica_status compile(training *t) {
     free(outputs);
     MICA_TRY(status);
     if (t->validation || t->test)
-        MICA_TRY(mica_evaluator_create(t->model, t->network, &t->evaluator));
+        MICA_TRY(
+            mica_evaluator_create(t->model, t->network, !t->recipe->data.strict, &t->evaluator));
     MICA_TRY(mica_record_create(t->recipe, t->network, t->model, t->position.steps_per_epoch,
         t->validation != NULL, &t->record));
     t->sample_loss = mica_alloc((size_t)t->recipe->batch, sizeof *t->sample_loss);
@@ -568,15 +636,21 @@ static mica_status run(training *t, const char *path, mica_train_result **result
     t->saved = now();
     report(t, MICA_TRAIN_START);
     while (!finished(t)) {
-        MICA_TRY(train_steps(t));
-        MICA_TRY(finish_epoch(t));
+        mica_status status = train_steps(t);
+        if (status == MICA_OK)
+            status = finish_epoch(t);
+        if (status != MICA_OK)
+            return save_sound(t, status);
     }
-    return finish(t, result);
+    mica_status status = finish(t, result);
+    report_lost(t);
+    return status == MICA_OK ? status : save_sound(t, status);
 }
 
 static void training_clear(training *t) {
     free(t->notes);
     mica_texts_clear(&t->import_notes);
+    mica_texts_clear(&t->use_notes);
     free(t->skipped);
     free(t->row);
     free(t->sample_loss);

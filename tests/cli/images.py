@@ -5,11 +5,14 @@ Usage: images.py MICA DEVICE PHOTOS.TAR   (without the photos their part is left
 import json
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
+import zipfile
 import zlib
 
 mica, device, photos = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
@@ -90,6 +93,61 @@ with tempfile.TemporaryDirectory() as base:
                  base / 'test' / 'cold' / '02.png', '--top', '1', '--json')
     names = [image['classes'][0]['name'] for image in json.loads(out)['images']]
     assert names == ['warm', 'cold'], names
+
+    # One file among several that cannot be read is named, the others are looked at
+    files = [base / 'test' / 'warm' / '01.png', broken, base / 'none.png',
+             base / 'test' / 'cold' / '02.png']
+    out, err = run('predict', base / 'whole', *files, '--top', '1', '--json', code=2)
+    images = json.loads(out)['images']
+    assert [image.get('classes', [{'name': None}])[0]['name'] for image in images] == [
+        'warm', None, None, 'cold'], images
+    assert 'broken.jpg: a damaged JPEG' in images[1]['error'], images
+    assert len(err.splitlines()) == 2 and 'none.png: No such file' in err, err
+    out, err = run('predict', base / 'whole', *files, '--top', '1', code=2)
+    assert out.count('%') == 2 and len(err.splitlines()) == 2, (out, err)
+    codes = base / 'codes.npz'
+    out, err = run('encode', base / 'whole', *files, '--layer', 'dense1', '-o', codes, '--json', code=2)
+    assert json.loads(out)['shape'] == [2, 2] and len(err.splitlines()) == 2, (out, err)
+    with zipfile.ZipFile(codes) as archive:
+        names = archive.read('files.npy').decode('utf-8', 'replace').replace('\0', '')
+    assert '01.png' in names and '02.png' in names and 'broken' not in names, names
+    codes.unlink()
+    run('encode', base / 'whole', broken, '--layer', 'dense1', '-o', codes, code=2)
+    assert not codes.exists()
+
+    # A picture that is lost while training: another takes its place, or with --strict the run is
+    # saved and can be continued once the picture is back
+    lost, ready = base / 'train' / 'warm' / '05.png', base / 'ready'
+    content = lost.read_bytes()
+    broken.unlink()
+
+    def train_and_lose(out, *more):
+        with open(ready, 'wb') as log:
+            training = subprocess.Popen(
+                [mica, 'train', recipe, '--out', out, '--device', device, '--set', 'epochs=2000',
+                 '--set', 'data.memory=0.000001', *more], stdout=subprocess.DEVNULL, stderr=log)
+        deadline = time.monotonic() + 120
+        while not (out / 'model.safetensors').exists() and training.poll() is None:
+            assert time.monotonic() < deadline, 'no epoch'
+            time.sleep(0.02)
+        lost.unlink()
+        if not more:
+            while 'note: lost' not in ready.read_text() and training.poll() is None:
+                assert time.monotonic() < deadline, 'nothing was said of the picture'
+                time.sleep(0.02)
+            training.send_signal(signal.SIGINT)
+        code = training.wait(timeout=120)
+        lost.write_bytes(content)
+        return code, ready.read_text()
+
+    code, err = train_and_lose(base / 'lost')
+    assert code != 2 and err.count('05.png') == 1, err
+    assert 'note: lost while training, others take its place: ' in err, err
+    code, err = train_and_lose(base / 'kept', '--strict')
+    assert code == 2 and '05.png: No such file' in err and 'saved at epoch' in err, err
+    done = int(err.split('saved at epoch ')[1].split(',')[0])
+    got, _ = train(base / 'kept', '--resume', '--data', base, '--set', f'epochs={done + 1}')
+    assert got['epochs'] == done + 1, got
 
     if photos.exists() and device.startswith('opencl'):  # the same again would take lavapipe minutes
         with tarfile.open(photos) as tar:

@@ -239,6 +239,27 @@ START_TEST(kept_or_read_again) {
     ck_ok(mica_loader_next(b, &batch));
     ck_assert_int_eq(batch.index, 2);
     mica_loader_destroy(&b);
+    ck_assert_ptr_null(mica_dataset_lost(again, 0));
+
+    /* or the next that is there takes its place, and it is noted once, whoever meets it */
+    for (int threads = 1; threads < 4; threads++) {
+        how = (mica_loader_options){.batch = 2, .replace = true, .threads = threads};
+        ck_ok(mica_loader_create(again, &how, &b));
+        for (int turn = 0; turn < 6; turn++) {
+            ck_ok(mica_loader_next(b, &batch));
+            ck_assert_int_eq(batch.index, turn % 3);
+            if (batch.index != 1) /* samples 2 and 3; 3 is lost, and 4 comes for it */
+                continue;
+            float wanted[8 * 12 * 3];
+            ck_ok(mica_dataset_sample(again, 4, wanted, NULL));
+            ck_assert_mem_eq(batch.features + 8 * 12 * 3, wanted, sizeof wanted);
+            ck_assert_int_eq(batch.labels[1], 1);
+            ck_assert_int_eq(batch.valid, 2);
+        }
+        mica_loader_destroy(&b);
+    }
+    ck_assert_ptr_nonnull(strstr(mica_dataset_lost(again, 0), "set/b/2.jpg: No such file"));
+    ck_assert_ptr_null(mica_dataset_lost(again, 1));
     float values[8 * 12 * 3];
     ck_refused(mica_dataset_sample(again, 3, values, NULL), MICA_E_NOT_FOUND, "set/b/2.jpg");
     mica_dataset_destroy(&again);

@@ -239,6 +239,7 @@ START_TEST(titles) {
         ck_assert_str_eq(info->titles[0], "American President, The (1995)");
         ck_assert_str_eq(info->titles[1], "Am\xc3\xa9lie");
         ck_assert_ptr_null(info->titles[2]);
+        ck_assert_ptr_nonnull(strstr(info->note, ": 2 of 3 items have a title in "));
         mica_ratings_destroy(&ratings);
     }
     static const struct {

@@ -9,6 +9,7 @@
 #include <mica/mica.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { GENRES = 4 };
 
@@ -169,6 +170,43 @@ START_TEST(ranking) {
 }
 END_TEST
 
+/* Columns up to the last are the rest, which is what a pair of a user and an item has one of. */
+START_TEST(ranking_by_columns) {
+    const char *set[] = {"data.set=ratings", "epochs=1", "layers.traits.columns=2"};
+    mica_train_result *rest = NULL, *counted = NULL;
+    ck_ok(train("movielens-bpr", "rest", set, 2, 0, false, &rest));
+    ck_ok(train("movielens-bpr", "counted", set, 3, 0, false, &counted));
+    ck_assert_double_eq(of(rest, "test_ndcg_at_10"), of(counted, "test_ndcg_at_10"));
+    mica_run *run = NULL;
+    ck_ok(mica_run_open(temp_path("counted"), device, &run));
+    int32_t zero = 0;
+    float score;
+    ck_ok(mica_run_score(run, &zero, &zero, 1, &score));
+    mica_run_destroy(&run);
+    mica_train_result_destroy(&rest);
+    mica_train_result_destroy(&counted);
+}
+END_TEST
+
+/* What measuring will need is tried first: nothing is trained, and no folder is made. */
+START_TEST(refused_before_training) {
+    static const char mixed[] =
+        "name: mixed\ninput: [3]\ndata: {set: ratings, implicit: true}\nlayers:\n"
+        "  - {type: embedding, rows: 300, width: 2}\n  - {type: flatten}\n"
+        "  - {type: dense, name: both, units: 2}\nloss: bpr\n";
+    const mica_train_options options = {.device = device, .out = temp_path("run")};
+    ck_refused(mica_train(temp_write("mixed.yaml", mixed, strlen(mixed)), &options, NULL),
+        MICA_E_UNSUPPORTED, "both gives 2 numbers for a user and an item, wanted one score");
+    ck_assert(access(temp_path("run"), F_OK));
+    const char *set[] = {"data.set=ratings", "data.relevant=9"};
+    ck_refused(train("movielens-bpr", "run", set, 2, 0, false, NULL), MICA_E_INVALID,
+        "no test rating is at least 9");
+    ck_refused(train("movielens-item-item", "run", set, 2, 0, false, NULL), MICA_E_INVALID,
+        "no test rating is at least 9");
+    ck_assert(access(temp_path("run"), F_OK));
+}
+END_TEST
+
 /* The items that training compares with are drawn from the position alone. */
 START_TEST(continued) {
     mica_train_result *whole = NULL, *continued_one = NULL;
@@ -254,6 +292,8 @@ int main(int argc, char **argv) {
     tcase_add_checked_fixture(tests, temp_make, temp_remove);
     tcase_add_test(tests, factorization);
     tcase_add_test(tests, ranking);
+    tcase_add_test(tests, ranking_by_columns);
+    tcase_add_test(tests, refused_before_training);
     tcase_add_test(tests, continued);
     tcase_add_test(tests, neural);
     tcase_add_test(tests, recommends);

@@ -221,6 +221,9 @@ START_TEST(finds_nan) {
     ck_assert_msg(
         strstr(error, "(epoch 1, batch ") && strstr(error, "first such tensor is "), "%s", error);
     ck_assert_ptr_null(strchr(error, '\n'));
+    ck_assert_msg(
+        strstr(error, "; saved at epoch 1, step ") && strstr(error, ": --resume continues"), "%s",
+        error);
     ck_assert(mica_folder_has(temp_path("run"), MICA_RUN_CHECKPOINT));
 }
 END_TEST
