@@ -247,6 +247,10 @@ typedef struct mica_evaluation {
 MICA_API mica_status mica_run_evaluate(mica_run *run, const char *data,
     const mica_evaluation **heads, size_t *n_heads, int64_t *samples);
 
+/* What the test set was that mica_run_evaluate measured last, with what was left out of it; NULL
+ * before. Lives until the next call or as long as the run. */
+MICA_API const mica_dataset_info *mica_run_get_test(const mica_run *run);
+
 /* How a run on ratings does on the test ratings beside models that know nothing of tastes:
  * `baseline_mean_rmse`, `baseline_biases_rmse` and the same _mae; where the recipe says which
  * ratings are `relevant`, `test_precision_at_10`, recall, ndcg and coverage of its first 10 of all

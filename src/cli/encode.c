@@ -40,8 +40,7 @@ static const char help[] =
     "  --device D         as 'mica devices' names it (default: auto)\n"
     "  --json             one JSON object, the last line on stdout\n";
 
-#define LIVE_SECONDS  0.1 /* between drawings of the live line */
-#define SKIPPED_SHOWN 10  /* pictures that are named */
+#define LIVE_SECONDS 0.1 /* between drawings of the live line */
 
 typedef struct arguments {
     mica_cli_model model;
@@ -150,13 +149,6 @@ static mica_status open_set(const arguments *a, mica_run *run, mica_dataset **se
     for (size_t i = 0; i < 3; i++)
         mica_dataset_destroy(&sets[i]);
     return status;
-}
-
-static void show_skipped(const mica_dataset_info *info) {
-    for (int64_t i = 0; i < info->n_skipped && i < SKIPPED_SHOWN; i++)
-        mica_cli_err("left out: %s\n", info->skipped[i]);
-    if (info->n_skipped > SKIPPED_SHOWN)
-        mica_cli_err("left out: %" PRId64 " more\n", info->n_skipped - SKIPPED_SHOWN);
 }
 
 /* ---- codes ---- */
@@ -341,7 +333,7 @@ static int encode(const arguments *a, mica_run *run, encoded *e) {
     else if (a->n_images == 1 && is_folder(a->images[0]))
         status = mica_run_read_folder(run, a->images[0], &e->set);
     if (status == MICA_OK && e->set)
-        show_skipped(mica_dataset_get_info(e->set));
+        mica_cli_show_left_out(mica_dataset_get_info(e->set));
     if (status == MICA_OK)
         status = encode_all(a, run, e);
     if (status == MICA_OK && !e->shape.dim[0])

@@ -217,6 +217,8 @@ static int evaluate(const arguments *a, mica_run *run) {
     int64_t samples;
     comparison others;
     mica_status status = mica_run_evaluate(run, a->data, &heads, &n_heads, &samples);
+    if (mica_run_get_test(run))
+        mica_cli_show_left_out(mica_run_get_test(run));
     if (status == MICA_OK)
         status = mica_run_compare(run, a->data, &others.metrics, &others.count);
     if (status != MICA_OK)

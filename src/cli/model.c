@@ -2,6 +2,7 @@
 
 #include "cli/tensors.h"
 
+#include <inttypes.h>
 #include <sys/stat.h>
 
 bool mica_cli_model_option(mica_cli_model *model, int option) {
@@ -57,6 +58,17 @@ static mica_status open_onnx(const mica_cli_model *model, mica_run **run) {
     mica_preprocess how;
     MICA_TRY(mica_preprocess_read(model->preprocess, &how));
     return mica_run_open_onnx(model->path, &how, model->device, run);
+}
+
+enum { LEFT_OUT_SHOWN = 10 }; /* pictures that are named */
+
+void mica_cli_show_left_out(const mica_dataset_info *info) {
+    if (info->note)
+        mica_cli_err("note: %s\n", info->note);
+    for (int64_t i = 0; i < info->n_skipped && i < LEFT_OUT_SHOWN; i++)
+        mica_cli_err("left out: %s\n", info->skipped[i]);
+    if (info->n_skipped > LEFT_OUT_SHOWN)
+        mica_cli_err("left out: %" PRId64 " more\n", info->n_skipped - LEFT_OUT_SHOWN);
 }
 
 bool mica_cli_is_of_file(mica_status status) {

@@ -32,6 +32,10 @@ int mica_cli_run_check(const char *path, const char *command);
 /* Is it an error of one picture's file (mica_run_read_image), which others may not have? */
 bool mica_cli_is_of_file(mica_status status);
 
+/* Says on stderr how a data set's file was taken where that is not plain, and which pictures were
+ * left out: some by name, the others counted. */
+void mica_cli_show_left_out(const mica_dataset_info *info);
+
 mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **run);
 
 #endif

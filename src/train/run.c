@@ -33,6 +33,7 @@ void mica_run_destroy(mica_run **owner) {
     mica_writer_destroy(&run->writer);
     mica_scores_destroy(&run->scores);
     mica_evaluator_destroy(&run->evaluator);
+    mica_dataset_destroy(&run->test);
     mica_stage_close(&run->one);
     mica_stage_close(&run->many);
     for (int64_t i = 0; run->class_names && i < run->info.classes; i++)
@@ -300,8 +301,7 @@ static mica_status evaluate(
     mica_run *run, const mica_dataset *test, const mica_evaluation **heads) {
     MICA_TRY(mica_run_many(run));
     if (!run->evaluator)
-        MICA_TRY(mica_evaluator_create(
-            run->many.model, run->many.network, false, &run->evaluator));
+        MICA_TRY(mica_evaluator_create(run->many.model, run->many.network, false, &run->evaluator));
     MICA_TRY(mica_network_accepts(run->many.network, test, "test"));
     MICA_TRY(mica_evaluator_run(run->evaluator, test, heads));
     if (!run->folder)
@@ -329,8 +329,13 @@ mica_status mica_run_evaluate(mica_run *run, const char *data, const mica_evalua
         *n_heads = run->many.network->n_heads;
         *samples = mica_dataset_get_info(test)->count;
     }
-    mica_dataset_destroy(&test);
+    mica_dataset_destroy(&run->test);
+    run->test = test;
     return status;
+}
+
+const mica_dataset_info *mica_run_get_test(const mica_run *run) {
+    return run->test ? mica_dataset_get_info(run->test) : NULL;
 }
 
 mica_status mica_run_compare(

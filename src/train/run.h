@@ -31,6 +31,7 @@ struct mica_run {
     mica_program *predict;
     mica_stage many; /* of the recipe's batch size; see mica_run_many */
     mica_evaluator *evaluator;
+    mica_dataset *test; /* that it measured last */
     mica_program *encode;
     const mica_network_layer *encoded; /* what `encode` gives */
     mica_decoder *decoder;

@@ -89,10 +89,16 @@ with tempfile.TemporaryDirectory() as base:
     train(recipe, '--out', base / 'two', '--resume')
     assert (base / 'two' / 'model.safetensors').read_bytes() == model
 
+    # What is measured without some files says so
+    (base / 'test' / 'warm' / 'list.txt').write_text('x')
     out, _ = run('predict', base / 'whole', base / 'test' / 'warm' / '01.png',
                  base / 'test' / 'cold' / '02.png', '--top', '1', '--json')
     names = [image['classes'][0]['name'] for image in json.loads(out)['images']]
     assert names == ['warm', 'cold'], names
+
+    _, err = run('eval', base / 'whole', '--data', base)
+    assert f'left out: {base}/test/warm/list.txt: not one of the kinds' in err, err
+    (base / 'test' / 'warm' / 'list.txt').unlink()
 
     # One file among several that cannot be read is named, the others are looked at
     files = [base / 'test' / 'warm' / '01.png', broken, base / 'none.png',
