@@ -70,7 +70,9 @@ static mica_status make(const char *path, mica_npz *file, mica_npz *beside,
     const mica_dataset_options *options, mica_dataset **dataset) {
     mica_dataset_options filled = options ? *options : (mica_dataset_options){0};
     const mica_array *codes = mica_npz_find(file, beside ? "" : "codes");
-    const mica_array *labels = beside ? mica_npz_get(beside, 0) : mica_npz_find(file, "labels");
+    const mica_array *labels = mica_npz_find(beside ? beside : file, beside ? "" : "labels");
+    if (beside && !labels) /* an archive */
+        labels = mica_npz_find(beside, "labels");
     const mica_array *names = mica_npz_find(file, "class_names");
     MICA_TRY(arrays_check(path, codes, labels));
     if (names)

@@ -342,6 +342,19 @@ static mica_status pictures_check(
     return MICA_OK;
 }
 
+/* Keys that belong to some sets alone say nothing of others. */
+static mica_status others_keys_check(
+    const mica_yaml *yaml, mica_yaml_node map, const mica_recipe_data *data, mica_data_kind set) {
+    static const char *const of_ratings[] = {"users", "items", "ids_hash", "format", "titles",
+        "implicit", "at_least", "lowest", "highest", "split", "last", "fold", "folds", "relevant",
+        NULL};
+    static const char *const of_columns[] = {"columns", "horizon", NULL};
+    if (!mica_recipe_is_ratings(set))
+        MICA_TRY(mica_recipe_refuse_keys(yaml, map, data->set, of_ratings));
+    const bool columns = mica_recipe_is_ratings(set) || mica_recipe_is_sequence(set);
+    return columns ? MICA_OK : mica_recipe_refuse_keys(yaml, map, data->set, of_columns);
+}
+
 mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
     mica_recipe_data *data = &recipe->data;
     data->target_dtype = MICA_I32;
@@ -354,6 +367,7 @@ mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe) {
     mica_yaml_node map = mica_schema_find(yaml, root, "data");
     mica_data_kind set = mica_recipe_data_kind(data);
     MICA_TRY(files_check(yaml, map, data, set));
+    MICA_TRY(others_keys_check(yaml, map, data, set));
     MICA_TRY(classes_check(yaml, map, data, set));
     MICA_TRY(normalization_check(yaml, map, recipe));
     MICA_TRY(pictures_check(yaml, map, recipe, set));

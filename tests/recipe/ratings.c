@@ -150,6 +150,26 @@ START_TEST(pairs) {
 }
 END_TEST
 
+/* Columns that the file does not name, in an order of its own. */
+START_TEST(columns) {
+    temp_write("c.csv", "9,a,3,u\n9,b,4,u\n9,a,5,v\n9,b,1,w\n", 32);
+    mica_recipe *r =
+        loaded(RATES "data: {set: ratings, files: [c.csv], columns: [4, 2, 3], test: 0}\n");
+    mica_ratings *train = NULL;
+    ck_ok(mica_recipe_open_ratings(r, NULL, &train, NULL, NULL));
+    ck_assert_int_eq(mica_ratings_get_info(train)->users, 3);
+    ck_assert_int_eq(mica_ratings_get_info(train)->items, 2);
+    ck_assert_int_eq(mica_ratings_user(train, "w"), 2);
+    mica_ratings_destroy(&train);
+    mica_dataset *set = NULL;
+    ck_ok(mica_recipe_open_data(r, NULL, &set, NULL, NULL));
+    ck_assert_ptr_nonnull(strstr(
+        mica_dataset_get_info(set)->note, "c.csv: columns: user 4, item 2, rating 3; not used: 1"));
+    mica_dataset_destroy(&set);
+    mica_recipe_destroy(&r);
+}
+END_TEST
+
 START_TEST(shipped) {
     mica_recipe *r = loaded(RATES "data: {set: ratings}\n");
     mica_ratings *train = NULL;
@@ -184,6 +204,10 @@ START_TEST(refused) {
         {RATES "data: {set: ratings, scale: 2}\n", "set ratings has no use for scale"},
         {RATES "data: {set: ratings, mean: [1, 2]}\n", "has one mean"},
         {RATES "data: {set: ratings, files: [a, b]}\n", "set ratings needs files: [FILE], or none"},
+        {RATES "data: {set: ratings, columns: [1, 2, 3]}\n",
+            "without files has columns of its own"},
+        {RATES "data: {set: ratings, files: [a], columns: [1, 2]}\n",
+            "expected those of the user, the item, the rating and perhaps the time, got 2"},
         {RATES "data: {set: movielens-100k, files: [a]}\n", "has files of its own"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -236,6 +260,7 @@ int main(void) {
     tcase_add_test(tests, parts);
     tcase_add_test(tests, settled);
     tcase_add_test(tests, pairs);
+    tcase_add_test(tests, columns);
     tcase_add_test(tests, shipped);
     tcase_add_test(tests, refused);
     tcase_add_test(tests, not_opened);
