@@ -9,7 +9,8 @@
 typedef struct {
     uint rows;
     uint size;
-    uint count; /* of column and value */
+    uint count;    /* of column and value */
+    uint from, to; /* for shaders/csr_dense.comp: those of a launch */
 } csr_params;
 
 #define FOR_ENTRIES(i, start, row)                                                                 \

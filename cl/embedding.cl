@@ -19,7 +19,8 @@
  * limits: rows.h embedding_bwd_runs     elsewhere, sums along runs of what embedding_sort gives;
  * likewise
  *
- * Bindings  _fwd 0 table, 1 ids, 2 y; _columns 0 ids, 1 dy, 2 dtable; _sort 0 ids, 1 keys, 2 order;
+ * Bindings  _fwd 0 table, 1 ids, 2 y; _columns 0 ids, 1 dy, 2 dtable; _sort 0 ids, 1 keys, 2 order, 3 what
+ * was counted by the launches before, of the ids in front of `from`;
  * _chain 0 ids, 1 table, 2 keys, 3 order; _rows 0 keys, 1 order, 2 dy, 3 dtable; _chains and _runs
  * 0 keys, 1 order, 2 dy, 3 sums, 4 rows, 5 squares. Constants: WIDTH. */
 #include "rows.h"
@@ -30,6 +31,7 @@ typedef struct {
     uint count;   /* of ids */
     uint columns; /* of a work-group of embedding_bwd_columns, a multiple of WIDTH */
     uint slots;
+    uint from, to; /* the places of a launch, but for embedding_sort: in shaders/embedding.comp */
 } embedding_params;
 
 __kernel GROUP_SIZE void embedding_fwd(__global const float *table, __global const int *ids,
@@ -63,13 +65,14 @@ __kernel GROUP_SIZE void embedding_bwd_columns(__global const int *ids, __global
 }
 
 __kernel GROUP_SIZE void embedding_sort(
-    __global const int *ids, __global int *keys, __global uint *order, const embedding_params p) {
+    __global const int *ids, __global int *keys, __global uint *order, __global uint *counted,
+    const embedding_params p) {
     __local int some[LOCAL_X];
     const uint n = (uint)get_global_id(0);
     const int id = n < p.count ? ids[n] : 0;
-    uint before = 0;
-    for (uint q0 = 0; q0 < p.count; q0 += LOCAL_X) {
-        const uint size = min(p.count - q0, (uint)LOCAL_X);
+    uint before = n < p.count && p.from > 0 ? counted[n] : 0;
+    for (uint q0 = p.from; q0 < p.to; q0 += LOCAL_X) {
+        const uint size = min(p.to - q0, (uint)LOCAL_X);
         if (LANE < size)
             some[LANE] = ids[q0 + LANE];
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -77,7 +80,9 @@ __kernel GROUP_SIZE void embedding_sort(
             before += some[i] < id || (some[i] == id && q0 + i < n);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
-    if (n < p.count) {
+    if (n < p.count && p.to < p.count) {
+        counted[n] = before;
+    } else if (n < p.count) {
         keys[before] = id;
         order[before] = n;
     }
@@ -138,6 +143,7 @@ typedef struct {
     uint count;     /* of places */
     uint per_part;  /* places of a part */
     uint per_group; /* parts of a group */
+    uint from, to;  /* as above */
 } sums_params;
 
 #define FOR_PARTS_OF_GROUP(part)                                                                   \

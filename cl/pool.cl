@@ -26,6 +26,7 @@ typedef struct {
 typedef struct {
     pool_axis h, w;
     uint channels, rows, per_group, total;
+    int from, to; /* for shaders/pool.comp: rows of a window that a launch takes */
 } pool_params;
 
 #if WINDOW

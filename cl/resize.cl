@@ -15,6 +15,7 @@ typedef struct {
     uint size;
     int depth;
     axis h, w;
+    int from, to; /* for shaders/resize.comp: lines that a launch takes */
 } resize_params;
 
 #define ONE_LOAD(i, p)     ((p)[i])

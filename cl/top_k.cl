@@ -23,6 +23,7 @@ typedef struct {
     uint rows;
     uint size;
     uint k;
+    uint from, to; /* for shaders/top_k.comp: what a launch takes of each row */
 } top_k_params;
 
 /* Below that of every number. */

@@ -8,6 +8,7 @@ layout(push_constant) uniform Params {
     uint rows;
     uint size;
     uint count; // of column and value
+    uint from, to; // those of this launch; the first sets the rows to zero
 } p;
 
 layout(std430, binding = 0) readonly buffer Start { int start[]; };
@@ -26,10 +27,11 @@ void main() {
         if (!ROW_IS_LIVE(first, p.rows))
             continue;
         const uint row = ROW_OF(first, p.rows), begin = row * p.size;
-        FOR_PARTS(at, p.size)
-            y[begin + at] = 0.0;
-        const uint until = min(uint(max(start[row + 1], 0)), p.count);
-        for (uint i = uint(max(start[row], 0)); i < until; i++) {
+        if (p.from == 0)
+            FOR_PARTS(at, p.size)
+                y[begin + at] = 0.0;
+        const uint until = min(uint(max(start[row + 1], 0)), p.to);
+        for (uint i = max(uint(max(start[row], 0)), p.from); i < until; i++) {
             const uint c = column[i]; // negative ones are large
             if (c < p.size && c % gl_WorkGroupSize.x == LANE)
                 y[begin + c] = VALUE(i);

@@ -15,6 +15,7 @@ layout(push_constant) uniform Params {
     uint columns;
     uint slots;
 #endif
+    uint from, to; // the places of this launch; behind 0 it goes on where the one before ended
 } p;
 
 #ifdef embedding_fwd
@@ -41,6 +42,7 @@ void main() {
 layout(std430, binding = 0) readonly buffer Ids { int ids[]; };
 layout(std430, binding = 1) writeonly buffer Keys { int keys[]; };
 layout(std430, binding = 2) writeonly buffer Order { uint order[]; };
+layout(std430, binding = 3) buffer Counted { uint counted[]; };
 
 shared int some[gl_WorkGroupSize.x];
 
@@ -48,8 +50,10 @@ void main() {
     const uint n = gl_GlobalInvocationID.x, local = gl_WorkGroupSize.x;
     const int id = ids[min(n, p.count - 1)];
     uint before = 0;
-    for (uint q0 = 0; q0 < p.count; q0 += local) {
-        const uint size = min(p.count - q0, local);
+    if (n < p.count && p.from > 0)
+        before = counted[n];
+    for (uint q0 = p.from; q0 < p.to; q0 += local) {
+        const uint size = min(p.to - q0, local);
         if (LANE < size)
             some[LANE] = ids[q0 + LANE];
         barrier();
@@ -57,7 +61,9 @@ void main() {
             before += uint(some[i] < id || (some[i] == id && q0 + i < n));
         barrier();
     }
-    if (n < p.count) {
+    if (n < p.count && p.to < p.count) {
+        counted[n] = before;
+    } else if (n < p.count) {
         keys[before] = id;
         order[before] = n;
     }
@@ -68,7 +74,7 @@ void main() {
 layout(std430, binding = 0) readonly buffer Keys { int keys[]; };
 layout(std430, binding = 1) readonly buffer Order { uint order[]; };
 layout(std430, binding = 2) readonly buffer Dy { float dy[]; };
-layout(std430, binding = 3) writeonly buffer Dtable { float dtable[]; };
+layout(std430, binding = 3) buffer Dtable { float dtable[]; };
 
 // How many keys are less than `id`.
 uint lower_bound(int id) {
@@ -86,10 +92,12 @@ void main() {
     FOR_ROWS(first, p.rows) {
         if (!ROW_IS_LIVE(first, p.rows))
             continue;
-        const uint row = ROW_OF(first, p.rows), begin = lower_bound(int(row));
-        const uint end = lower_bound(int(row) + 1);
+        const uint row = ROW_OF(first, p.rows), begin = max(lower_bound(int(row)), p.from);
+        const uint end = min(lower_bound(int(row) + 1), p.to);
         FOR_PARTS(c, p.size) {
             float sum = 0.0;
+            if (p.from > 0)
+                sum = dtable[row * p.size + c];
             for (uint m = begin; m < end; m++)
                 sum += dy[order[m] * p.size + c];
             dtable[row * p.size + c] = sum;
@@ -102,7 +110,7 @@ void main() {
 layout(std430, binding = 0) readonly buffer Keys { int keys[]; };
 layout(std430, binding = 1) readonly buffer Order { uint order[]; };
 layout(std430, binding = 2) readonly buffer Dy { float dy[]; };
-layout(std430, binding = 3) writeonly buffer Sums { float sums[]; };
+layout(std430, binding = 3) buffer Sums { float sums[]; };
 layout(std430, binding = 4) writeonly buffer Rows { int rows[]; };
 layout(std430, binding = 5) writeonly buffer Squares { float squares[]; };
 
@@ -121,7 +129,9 @@ void main() {
                 rows[place] = live ? key : -1;
             FOR_PARTS(c, p.size) {
                 float sum = 0.0;
-                for (uint n = m; live && n < p.count && keys[n] == key; n++)
+                if (p.from > 0)
+                    sum = sums[place * p.size + c];
+                for (uint n = max(m, p.from); live && n < p.to && keys[n] == key; n++)
                     sum += dy[order[n] * p.size + c];
                 sums[place * p.size + c] = sum;
                 total += sum * sum;

@@ -15,6 +15,8 @@ struct Axis {
 layout(push_constant, std430) uniform Params {
     Axis h, w;
     uint channels, rows, per_group, total;
+    // The rows of a window that this launch takes; behind 0 it goes on where the one before ended.
+    int from, to;
 } p;
 
 #define SIZE(a)     (WINDOW != 0 ? WINDOW : (a).size)
@@ -56,10 +58,16 @@ int end_of_windows(Axis a, int at) {
     return WINDOW != 0 ? WINDOW : min(a.size, at / DILATION(a) + 1);
 }
 
-#define FOR_WINDOWS(a, at, u, o)                                                                   \
-    for (int u = first_of_windows(a, int(at) + (a).pad), o,                                        \
-             last = end_of_windows(a, int(at) + (a).pad);                                          \
-         u < last; u += DILATION(a) == 1 ? STEP(a) : 1)                                            \
+// The first of every `step` from `first` on that is no less than `from`.
+int next_of(int first, int step, int from) {
+    return first < from ? first + (from - first + step - 1) / step * step : first;
+}
+
+#define WINDOW_STEP(a) (DILATION(a) == 1 ? STEP(a) : 1)
+#define FOR_WINDOWS(a, at, u, o, from, to)                                                         \
+    for (int u = next_of(first_of_windows(a, int(at) + (a).pad), WINDOW_STEP(a), from), o,         \
+             last = min(end_of_windows(a, int(at) + (a).pad), to);                                 \
+         u < last; u += WINDOW_STEP(a))                                                            \
         if ((o = window_at(a, int(at) + (a).pad - u * DILATION(a))) >= 0)
 
 #define FOR_ROWS_OF_PIXELS(row)                                                                    \
@@ -80,8 +88,8 @@ bool is_nan(float x) {
 
 #ifdef max_pool_fwd
 layout(std430, binding = 0) readonly buffer X { float x[]; };
-layout(std430, binding = 1) writeonly buffer Y { float y[]; };
-layout(std430, binding = 2) writeonly buffer Places { uint places[]; };
+layout(std430, binding = 1) buffer Y { float y[]; };
+layout(std430, binding = 2) buffer Places { uint places[]; };
 
 void main() {
     FOR_ROWS_OF_PIXELS(row) {
@@ -97,7 +105,11 @@ void main() {
                 const uint c = quad * 4 + k;
                 float best = uintBitsToFloat(0xff800000u); // minus infinity
                 uint winner = u0 * SIZE(p.w) + v0;
-                for (int u = u0; u < u1; u++)
+                if (p.from > 0) { // with bytes windows are too small for that
+                    best = y[pixel * p.channels + c];
+                    winner = places[pixel * p.channels + c];
+                }
+                for (int u = max(u0, p.from); u < min(u1, p.to); u++)
                     for (int v = v0; v < v1; v++) {
                         const uint at =
                             (line + u * DILATION(p.h)) * p.w.size_in + left + v * DILATION(p.w);
@@ -123,15 +135,18 @@ void main() {
 #ifdef max_pool_bwd
 layout(std430, binding = 0) readonly buffer DY { float dy[]; };
 layout(std430, binding = 1) readonly buffer Places { uint places[]; };
-layout(std430, binding = 2) writeonly buffer DX { float dx[]; };
+layout(std430, binding = 2) buffer DX { float dx[]; };
 
 void main() {
     FOR_ROWS_OF_PIXELS(row) {
         FOR_ELEMENTS(j, quad, p.w.size_in, QUADS) {
             const uint count = min(4, p.channels - quad * 4);
+            const uint to = (row * p.w.size_in + j) * p.channels + quad * 4;
             float sum[4] = {0.0, 0.0, 0.0, 0.0};
-            FOR_WINDOWS(p.h, row % p.h.size_in, u, up) {
-                FOR_WINDOWS(p.w, j, v, along) {
+            for (uint k = 0; p.from > 0 && k < count; k++)
+                sum[k] = dx[to + k];
+            FOR_WINDOWS(p.h, row % p.h.size_in, u, up, p.from, p.to) {
+                FOR_WINDOWS(p.w, j, v, along, 0, p.w.size) {
                     const uint image = row / p.h.size_in;
                     const uint pixel = (image * p.h.size_out + up) * p.w.size_out + along;
                     const uint word = BYTES != 0 ? places[pixel * QUADS + quad] : 0;
@@ -143,7 +158,7 @@ void main() {
                 }
             }
             for (uint k = 0; k < count; k++)
-                dx[(row * p.w.size_in + j) * p.channels + quad * 4 + k] = sum[k];
+                dx[to + k] = sum[k];
         }
     }
 }
@@ -151,7 +166,7 @@ void main() {
 
 #ifdef avg_pool_fwd
 layout(std430, binding = 0) readonly buffer X { float x[]; };
-layout(std430, binding = 1) writeonly buffer Y { float y[]; };
+layout(std430, binding = 1) buffer Y { float y[]; };
 
 void main() {
     FOR_ROWS_OF_PIXELS(row) {
@@ -162,15 +177,19 @@ void main() {
             const int left = start_of(p.w, j);
             const int v0 = first_tap(p.w, left, 0), v1 = end_tap(p.w, left, p.w.size_in);
             const int line = int(row / p.h.size_out) * p.h.size_in + top;
+            const uint to = (row * p.w.size_out + j) * p.channels + c;
             float sum = 0.0;
-            for (int u = u0; u < u1; u++)
+            if (p.from > 0)
+                sum = y[to];
+            for (int u = max(u0, p.from); u < min(u1, p.to); u++)
                 for (int v = v0; v < v1; v++) {
                     const uint at =
                         (line + u * DILATION(p.h)) * p.w.size_in + left + v * DILATION(p.w);
                     sum += x[at * p.channels + c];
                 }
-            y[(row * p.w.size_out + j) * p.channels + c] =
-                sum / (float(counted(p.h, i)) * float(counted(p.w, j)));
+            if (p.to >= SIZE(p.h))
+                sum /= float(counted(p.h, i)) * float(counted(p.w, j));
+            y[to] = sum;
         }
     }
 }
@@ -178,21 +197,24 @@ void main() {
 
 #ifdef avg_pool_bwd
 layout(std430, binding = 0) readonly buffer DY { float dy[]; };
-layout(std430, binding = 1) writeonly buffer DX { float dx[]; };
+layout(std430, binding = 1) buffer DX { float dx[]; };
 
 void main() {
     FOR_ROWS_OF_PIXELS(row) {
         FOR_ELEMENTS(j, c, p.w.size_in, p.channels) {
+            const uint to = (row * p.w.size_in + j) * p.channels + c;
             float sum = 0.0;
-            FOR_WINDOWS(p.h, row % p.h.size_in, u, up) {
-                FOR_WINDOWS(p.w, j, v, along) {
+            if (p.from > 0)
+                sum = dx[to];
+            FOR_WINDOWS(p.h, row % p.h.size_in, u, up, p.from, p.to) {
+                FOR_WINDOWS(p.w, j, v, along, 0, p.w.size) {
                     const uint image = row / p.h.size_in;
                     const uint pixel = (image * p.h.size_out + up) * p.w.size_out + along;
                     sum += dy[pixel * p.channels + c] /
                            (float(counted(p.h, up)) * float(counted(p.w, along)));
                 }
             }
-            dx[(row * p.w.size_in + j) * p.channels + c] = sum;
+            dx[to] = sum;
         }
     }
 }

@@ -12,9 +12,10 @@ layout(push_constant) uniform Params {
     uint size;
     int depth;
     axis h, w;
+    int from, to; // backward: lines of dy; behind 0 it goes on where the launch before ended
 } p;
 layout(std430, binding = 0) readonly buffer X { float x[]; };
-layout(std430, binding = 1) writeonly buffer Y { float y[]; };
+layout(std430, binding = 1) buffer Y { float y[]; };
 
 // A number of what comes in: of x forward, of dy backward.
 float number(int image, int v, int u, int at) {
@@ -34,7 +35,8 @@ float result(int image, int j, int i, int at) {
 #elif defined(resize_nearest_bwd)
 #define LINES p.h.from
 float result(int image, int j, int i, int at) {
-    const int top = nearest_begin(p.h, j), bottom = nearest_begin(p.h, j + 1);
+    const int top = max(nearest_begin(p.h, j), p.from);
+    const int bottom = min(nearest_begin(p.h, j + 1), p.to);
     const int left = nearest_begin(p.w, i), right = nearest_begin(p.w, i + 1);
     float sum = 0.0;
     for (int v = top; v < bottom; v++)
@@ -56,7 +58,8 @@ float result(int image, int j, int i, int at) {
 #else
 #define LINES p.h.from
 float result(int image, int j, int i, int at) {
-    const int top = bilinear_begin(p.h, j), bottom = bilinear_end(p.h, j);
+    const int top = max(bilinear_begin(p.h, j), p.from);
+    const int bottom = min(bilinear_end(p.h, j), p.to);
     const int left = bilinear_begin(p.w, i), right = bilinear_end(p.w, i);
     float sum = 0.0;
     for (int v = top; v < bottom; v++) {
@@ -74,8 +77,11 @@ void main() {
         if (!ROW_IS_LIVE(first, p.rows))
             continue;
         const int row = int(first + ROW_LANE);
-        FOR_PARTS(i, p.size)
-            y[row * p.size + i] =
-                result(row / LINES, row % LINES, int(i) / p.depth, int(i) % p.depth);
+        FOR_PARTS(i, p.size) {
+            float sum = result(row / LINES, row % LINES, int(i) / p.depth, int(i) % p.depth);
+            if (p.from > 0)
+                sum += y[row * p.size + i];
+            y[row * p.size + i] = sum;
+        }
     }
 }

@@ -9,20 +9,21 @@ layout(push_constant) uniform Params {
     uint rows;
     uint size;
     uint k;
+    uint from, to; // of each row; behind 0 it goes on with the best of the launch before
 } p;
 
 // Words: a shader that is free to flush small numbers to zero must not do so here.
 #ifdef top_k_sort
 layout(std430, binding = 0) readonly buffer X { int x[]; };
-layout(std430, binding = 1) writeonly buffer Values { int values[]; };
-layout(std430, binding = 2) writeonly buffer Places { int places[]; };
+layout(std430, binding = 1) buffer Values { int values[]; };
+layout(std430, binding = 2) buffer Places { int places[]; };
 #else
 layout(std430, binding = 0) readonly buffer Best { int best[]; };
 layout(std430, binding = 1) readonly buffer BestIds { float best_ids[]; };
 layout(std430, binding = 2) readonly buffer X { int x[]; };
 layout(std430, binding = 3) readonly buffer First { float first_id[]; };
-layout(std430, binding = 4) writeonly buffer Values { int values[]; };
-layout(std430, binding = 5) writeonly buffer Merged { float merged[]; };
+layout(std430, binding = 4) buffer Values { int values[]; };
+layout(std430, binding = 5) buffer Merged { float merged[]; };
 #endif
 
 #define LANE  gl_LocalInvocationID.x
@@ -70,17 +71,22 @@ void main() {
         const int first = int(first_id[0]);
 #endif
         for (uint i = LANE; i < p.k; i += LANES) {
+            const uint place = row * p.k + i;
 #ifdef top_k_sort
             pairs[i] = ivec2(NO_RANK, 0x7fffffff);
+            if (p.from > 0)
+                pairs[i] = ivec2(rank_of(values[place]), places[place]);
 #else
-            pairs[i] = ivec2(rank_of(best[row * p.k + i]), int(best_ids[row * p.k + i]));
+            pairs[i] = ivec2(rank_of(best[place]), int(best_ids[place]));
+            if (p.from > 0)
+                pairs[i] = ivec2(rank_of(values[place]), int(merged[place]));
 #endif
         }
-        for (uint from = 0; from < p.size; from += SORT - p.k) {
+        for (uint from = p.from; from < p.to; from += SORT - p.k) {
             for (uint i = p.k + LANE; i < SORT; i += LANES) {
                 const uint at = from + i - p.k;
                 ivec2 pair = ivec2(NO_RANK, 0x7fffffff);
-                if (at < p.size)
+                if (at < p.to)
                     pair = ivec2(rank_of(x[row * p.size + at]), first + int(at));
                 pairs[i] = pair;
             }

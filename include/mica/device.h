@@ -22,6 +22,8 @@ typedef struct mica_traits {
     uint32_t max_group_size;   /* work-items in a work-group */
     uint32_t max_group_dim[3]; /* the same per dimension */
     uint32_t max_groups[3];    /* work-groups of a launch per dimension */
+    uint32_t max_loop_steps;   /* iterations of all loops of a work-item together, behind which a
+                                  driver may end them without a word; UINT32_MAX: none does */
     uint32_t local_bytes;      /* local (shared) memory of a work-group */
     uint32_t offset_align;     /* bytes that a binding's offset must be a multiple of, >= 64 */
     uint32_t max_bindings;     /* storage buffers a kernel may take */

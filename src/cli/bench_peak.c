@@ -82,7 +82,8 @@ static mica_status measure(peak *p, double *rate) {
     double best = 0;
     MICA_TRY(prepare(p));
     MICA_TRY(time_steps(p, steps, 0, &best));
-    while (best < run_seconds && steps < STEPS_MOST) {
+    while (best < run_seconds && steps < STEPS_MOST &&
+           steps < mica_device_traits(p->device)->max_loop_steps / 2) {
         steps *= 2;
         MICA_TRY(time_steps(p, steps, 0, &best));
     }

@@ -190,18 +190,20 @@ static void print_device(const mica_device_info *info, const figures *measured) 
 }
 
 static json_t *traits_json(const mica_traits *t) {
-    return json_pack("{s:I, s:I, s:I, s:I, s:[I,I,I], s:[I,I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
-                     " s:b, s:b, s:b, s:b}",
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:[I,I,I], s:[I,I,I], s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I,"
+        " s:b, s:b, s:b, s:b}",
         "compute_units", (json_int_t)t->compute_units, "vector_width", (json_int_t)t->vector_width,
         "subgroup_size", (json_int_t)t->subgroup_size, "max_group_size",
         (json_int_t)t->max_group_size, "max_group_dim", (json_int_t)t->max_group_dim[0],
         (json_int_t)t->max_group_dim[1], (json_int_t)t->max_group_dim[2], "max_groups",
         (json_int_t)t->max_groups[0], (json_int_t)t->max_groups[1], (json_int_t)t->max_groups[2],
-        "local_bytes", (json_int_t)t->local_bytes, "offset_align", (json_int_t)t->offset_align,
-        "max_bindings", (json_int_t)t->max_bindings, "memory_bytes", (json_int_t)t->memory_bytes,
-        "max_buffer_bytes", (json_int_t)t->max_buffer_bytes, "max_binding_bytes",
-        (json_int_t)t->max_binding_bytes, "cache_bytes", (json_int_t)t->cache_bytes, "unified",
-        t->unified, "fp16", t->fp16, "matrix_units", t->matrix_units, "clblast", t->clblast);
+        "max_loop_steps", (json_int_t)t->max_loop_steps, "local_bytes", (json_int_t)t->local_bytes,
+        "offset_align", (json_int_t)t->offset_align, "max_bindings", (json_int_t)t->max_bindings,
+        "memory_bytes", (json_int_t)t->memory_bytes, "max_buffer_bytes",
+        (json_int_t)t->max_buffer_bytes, "max_binding_bytes", (json_int_t)t->max_binding_bytes,
+        "cache_bytes", (json_int_t)t->cache_bytes, "unified", t->unified, "fp16", t->fp16,
+        "matrix_units", t->matrix_units, "clblast", t->clblast);
 }
 
 static json_t *device_json(const mica_device_info *info, const figures *measured) {

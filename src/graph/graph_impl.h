@@ -117,6 +117,7 @@ typedef struct mica_plan_launch_desc {
     const void *params;                 /* the kernel's parameter struct, copied */
     uint32_t params_size;
     uint32_t groups[3];  /* 0 means 1 */
+    uint64_t steps;      /* iterations of all loops of a work-item, at most; 0: few */
     double flops, bytes; /* for reports */
 } mica_plan_launch_desc;
 
@@ -128,6 +129,8 @@ bool mica_plan_training(const mica_plan *plan);
 /* Memory of `count` 4-byte elements that lives for this node's launches only. Negative on failure
  * (which shows when the plan is finished). */
 int mica_plan_scratch(mica_plan *plan, uint64_t count);
+
+/* MICA_E_UNSUPPORTED where a work-item needs more loop steps than the device makes. */
 mica_status mica_plan_launch(mica_plan *plan, const mica_plan_launch_desc *desc);
 
 #define MICA_SLOT(v)    ((mica_slot){.value = (v)})

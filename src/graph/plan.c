@@ -39,6 +39,12 @@ mica_status mica_plan_launch(mica_plan *plan, const mica_plan_launch_desc *desc)
             "kernel %s: %u buffers and %u bytes of parameters, but at most %d and %d are possible",
             desc->kernel.entry, desc->n_slots, desc->params_size, MICA_MAX_BINDINGS,
             MICA_MAX_PARAMS);
+    const uint32_t steps_most = mica_plan_traits(plan)->max_loop_steps;
+    if (desc->steps > steps_most)
+        return plan->status = mica_fail(MICA_E_UNSUPPORTED,
+                   "for this shape a work-item of kernel %s would loop %llu times, but the device "
+                   "ends loops behind %u; take a smaller shape or another device",
+                   desc->kernel.entry, (unsigned long long)desc->steps, steps_most);
     if (plan->n_launches == LAUNCHES_MOST)
         return plan->status = mica_fail(MICA_E_UNSUPPORTED,
                    "the program needs more than %d launches of kernels", LAUNCHES_MOST);

@@ -46,7 +46,7 @@ static mica_status argmax_plan(const mica_node *node, mica_plan *plan) {
         .flops = (double)rows.count * rows.size,
         .bytes = 4 * (double)rows.count * ((double)rows.size + 1),
     };
-    mica_rows_map(plan, rows, &desc);
+    mica_rows_map(plan, rows, 1, &desc);
     return mica_plan_launch(plan, &desc);
 }
 
@@ -61,7 +61,7 @@ static mica_status equal_plan(const mica_node *node, mica_plan *plan) {
         .params_size = sizeof rows,
         .bytes = 8 * (double)rows.size,
     };
-    mica_rows_map(plan, rows, &desc);
+    mica_rows_map(plan, rows, 1, &desc);
     return mica_plan_launch(plan, &desc);
 }
 

@@ -1,5 +1,7 @@
 #include "op/columns.h"
 
+#include "op/linear.h"
+
 /* Less work than this is not worth a work-group of its own on a CPU, in floats touched. */
 #define CPU_GROUP_WORK 8192
 /* Groups that keep every core busy, also where cores are not equally fast; and any GPU. */
@@ -18,6 +20,10 @@
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
 }
 
 static uint64_t divide_up(uint64_t a, uint64_t b) {
@@ -43,10 +49,10 @@ mica_columns mica_columns_map(
     if (width > 1) {
         span = power_for(divide_up(c.channels, width), SPAN_MOST);
     } else {
-        uint32_t most = (uint32_t)least(cpu ? CPU_GROUP_MOST : GROUP_MOST, traits->max_group_size);
-        most = power_for(most / 2 + 1, GROUP_MOST);
+        uint32_t lanes = (uint32_t)least(cpu ? CPU_GROUP_MOST : GROUP_MOST, traits->max_group_size);
+        lanes = power_for(lanes / 2 + 1, GROUP_MOST);
         beside = power_for(c.channels, COLUMNS_MOST);
-        along = power_for(divide_up(c.rows, ITEM_LEAST), most / beside);
+        along = power_for(divide_up(c.rows, ITEM_LEAST), lanes / beside);
     }
     c.chunks = (uint32_t)divide_up(c.channels, (uint64_t)beside * span * width);
     uint64_t groups = cpu ? least(divide_up(c.total, CPU_GROUP_WORK),
@@ -54,12 +60,18 @@ mica_columns mica_columns_map(
                           : GPU_GROUPS;
     uint64_t parts = least(divide_up(groups, c.chunks), divide_up(c.rows, along * ITEM_LEAST));
     parts = reduces ? least(parts, PARTS_MOST) : parts;
+    /* Two passes over a part, in blocks of at least 32 rows, and sums over the group. */
+    const uint64_t fits = mica_turns_most(traits, 5) * along;
+    parts = most(parts, divide_up(c.rows, fits));
     c.part = (uint32_t)divide_up(c.rows, parts);
     c.parts = (uint32_t)divide_up(c.rows, c.part);
     c.units = c.parts * c.chunks;
+    const uint64_t steps = 32 + divide_up(c.part, along) * 17 / 8;
+    groups = most(groups, divide_up(c.units, mica_turns_most(traits, steps)));
     groups = least(least(groups, c.units), traits->max_groups[0]);
     c.per_group = (uint32_t)divide_up(c.units, groups);
     desc->groups[0] = (uint32_t)divide_up(c.units, c.per_group);
+    desc->steps = c.per_group * steps;
     desc->kernel.local[0] = beside;
     desc->kernel.local[1] = along;
     desc->kernel.local[2] = 1;

@@ -30,6 +30,7 @@ typedef struct launch {
     mica_kernel_desc kernel;
     binding bindings[4];
     uint32_t groups[3];
+    uint64_t steps; /* loop iterations of a work-item, at most */
     conv_params params;
 } launch;
 
@@ -138,10 +139,12 @@ static void constants(const product *x, bool epilogue, launch *l) {
     mica_constant_set(&l->kernel, "ACT", epilogue ? x->attrs->act : -1);
 }
 
-/* An item for each of `items` elements in a row, each worth `cost` floats. */
-static void spread(const mica_traits *t, uint64_t items, uint32_t cost, launch *l) {
+/* An item for each of `items` elements in a row, each worth `cost` floats and `steps` iterations.
+ */
+static void spread(const mica_traits *t, uint64_t items, uint32_t cost, uint64_t steps, launch *l) {
     mica_plan_launch_desc desc = {.kernel = l->kernel, .groups = {1, 1, 1}};
-    l->params.per_group = mica_linear_map(t, items, 1, cost, &desc);
+    l->params.per_group = mica_linear_map(t, items, 1, cost, steps, &desc);
+    l->steps = desc.steps;
     l->kernel = desc.kernel;
     memcpy(l->groups, desc.groups, sizeof l->groups);
 }
@@ -162,17 +165,20 @@ static void split(const mica_traits *t, const product *x, variant *v, launch *l,
     sum->bindings[2] = OUT;
     sum->params.splits = splits;
     constants(x, true, sum);
-    spread(t, x->params.count, splits, sum);
+    spread(t, x->params.count, splits, 1 + splits, sum);
 }
 
-/* Parts so that `groups` work-groups become `wanted`, if each is left a sum of `shortest`. */
-static uint32_t parts_for(
-    const mica_traits *t, const product *x, double groups, double wanted, uint32_t shortest) {
+/* Parts so that `groups` work-groups become `wanted`, if each is left a sum of `shortest`, and so
+ * that none is a sum longer than `longest`. */
+static uint32_t parts_for(const mica_traits *t, const product *x, double groups, double wanted,
+    uint32_t shortest, uint32_t longest) {
     const uint64_t scratch_most = 64 << 20;
     uint64_t bytes = t->max_binding_bytes < scratch_most ? t->max_binding_bytes : scratch_most;
     uint32_t most = (uint32_t)(bytes / 4 / x->params.count), splits = 1;
     while (groups * splits < wanted && x->k / (splits + 1) >= shortest && splits < most &&
            splits < 256)
+        splits++;
+    while (ceil_div(x->k, splits) > longest && splits < most)
         splits++;
     return ceil_div(x->k, ceil_div(x->k, splits));
 }
@@ -201,7 +207,13 @@ static bool tile(const mica_traits *t, const product *x, const tile_size *size, 
     const char *gather = registers ? "conv2d_gather_reg" : "conv2d_gather_tile";
     const char *filter = registers ? "conv2d_filter_reg" : "conv2d_filter_tile";
     launch *l = add_launch(x, is_filter(x) ? filter : gather, v);
-    uint32_t splits = parts_for(t, x, groups, 2.0 * t->compute_units, 256);
+    const uint32_t items = size->local[0] * size->local[1];
+    const uint32_t loads = size->k * (size->m + size->n) / items;
+    /* Of a block; registers run over taps as well, of which there are no more than channels. */
+    const uint32_t steps = registers ? 2 : 1 + size->k + loads;
+    const uint64_t blocks = mica_turns_most(t, 1 + steps);
+    uint32_t splits = parts_for(t, x, groups, 2.0 * t->compute_units, 256,
+        (uint32_t)(blocks < UINT32_MAX / size->k ? blocks * size->k : UINT32_MAX));
     constants(x, splits == 1, l);
     mica_constant_set(&l->kernel, "GM", (int32_t)size->m);
     mica_constant_set(&l->kernel, "GN", (int32_t)size->n);
@@ -210,6 +222,9 @@ static bool tile(const mica_traits *t, const product *x, const tile_size *size, 
     l->params.tiles_m = tiles_m;
     l->params.tiles_n = tiles_n;
     split(t, x, v, l, splits);
+    /* Before and behind: the loops over rows and over the elements that an item stores. */
+    l->steps = (uint64_t)ceil_div(l->params.kper, size->k) * steps + 4 * (size->m + size->n) +
+               2 * size->m * size->n / items;
     if (groups * splits > INT32_MAX)
         return false;
     uint32_t rest = (uint32_t)groups * splits;
@@ -217,8 +232,8 @@ static bool tile(const mica_traits *t, const product *x, const tile_size *size, 
         l->groups[i] = rest < t->max_groups[i] ? rest : t->max_groups[i];
         rest = ceil_div(rest, l->groups[i]);
     }
-    uint32_t steps = ceil_div(l->params.kper, size->k) * size->k;
-    v->cost = ceil(groups * splits / t->compute_units) * steps *
+    uint32_t sum = ceil_div(l->params.kper, size->k) * size->k;
+    v->cost = ceil(groups * splits / t->compute_units) * sum *
               (size->m * size->n + 24.0 * (size->m + size->n));
     return rest == 1;
 }
@@ -230,10 +245,17 @@ static void direct(const mica_traits *t, const product *x, variant *v) {
     launch *l = add_launch(x, is_filter(x) ? "conv2d_filter_direct" : "conv2d_gather_direct", v);
     uint32_t splits = 1;
     if (is_filter(x))
-        splits = parts_for(t, x, (double)x->params.count, 2048.0 * t->compute_units, 64);
+        splits = parts_for(t, x, (double)x->params.count, 2048.0 * t->compute_units, 64,
+            (uint32_t)mica_turns_most(t, 2));
     constants(x, splits == 1, l);
     split(t, x, v, l, splits);
-    spread(t, (uint64_t)x->params.count * splits, l->params.kper, l);
+    /* Taps, and the channels of each; or the windows. */
+    const mica_conv2d_shape *s = &x->attrs->shape;
+    const uint64_t channels =
+        (uint64_t)(x->attrs->pass == MICA_CONV2D_DATA ? s->out_c : s->in_c) / (uint64_t)s->groups;
+    const uint64_t gather = (uint64_t)s->filter_h * (1 + (uint64_t)s->filter_w * (1 + channels));
+    spread(t, (uint64_t)x->params.count * splits, l->params.kper,
+        1 + (is_filter(x) ? l->params.kper : gather), l);
     v->cost = ceil(x->params.count / 256.0 / t->compute_units) * 256 * 6.0 * x->k;
 }
 
@@ -252,7 +274,12 @@ static int variants_of(const mica_traits *t, const product *x, variant variants[
             variants[at] = variants[at - 1];
         variants[at] = v;
     }
-    return n;
+    /* Without those that the device would not run to their end, unless there is no other. */
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (variants[i].launches[0].steps <= t->max_loop_steps)
+            variants[kept++] = variants[i];
+    return kept ? kept : n;
 }
 
 /* ---- the measured choice ---- */
@@ -351,6 +378,7 @@ mica_status mica_conv2d_plan_gemm(const mica_node *node, mica_plan *plan) {
             .params = &l->params,
             .params_size = l->kernel.params_size,
             .groups = {l->groups[0], l->groups[1], l->groups[2]},
+            .steps = l->steps,
             .flops = i ? 0 : x.flops};
         for (uint32_t k = 0; k < l->kernel.n_bindings; k++)
             desc.slots[k] = slot_of(node, l->bindings[k], parts);

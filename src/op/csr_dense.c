@@ -14,7 +14,8 @@ typedef struct csr_attrs {
 
 typedef struct csr_params {
     mica_rows rows;
-    uint32_t count; /* of columns given */
+    uint32_t count;    /* of columns given */
+    uint32_t from, to; /* those of a launch */
 } csr_params;
 
 static mica_status infer(mica_node *node) {
@@ -42,8 +43,8 @@ static mica_status infer(mica_node *node) {
 }
 
 static mica_status plan(const mica_node *node, mica_plan *plan) {
-    const csr_params params = {
-        mica_rows_of(node->out[0]->shape), (uint32_t)node->in[1]->shape.dim[0]};
+    csr_params params = {
+        .rows = mica_rows_of(node->out[0]->shape), .count = (uint32_t)node->in[1]->shape.dim[0]};
     const bool ones = node->n_in == 2;
     mica_plan_launch_desc desc = {
         .kernel = {.source = "csr_dense", .entry = ones ? "csr_dense_ones" : "csr_dense_fwd"},
@@ -54,8 +55,8 @@ static mica_status plan(const mica_node *node, mica_plan *plan) {
     for (int i = 0; i < node->n_in; i++)
         desc.slots[desc.n_slots++] = MICA_SLOT(node->in[i]);
     desc.slots[desc.n_slots++] = MICA_SLOT(node->out[0]);
-    mica_rows_map(plan, params.rows, &desc);
-    return mica_plan_launch(plan, &desc);
+    mica_rows_map(plan, params.rows, 1, &desc);
+    return mica_rows_cut(plan, params.count, 1, &params.from, &params.to, &desc);
 }
 
 static const mica_op op_csr_dense = {

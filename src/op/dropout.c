@@ -64,7 +64,7 @@ static mica_status plan_dropout(const mica_node *node, mica_plan *plan) {
     mica_constant_set(&desc.kernel, "WIDTH", (int32_t)width);
     dropout_params params = {
         .n = (uint32_t)count,
-        .per_group = mica_linear_map(traits, count, 4 * width, 8, &desc),
+        .per_group = mica_linear_map(traits, count, 4 * width, 8, 5, &desc),
         .stream = stream_of(node),
         /* k / 2^24 < keep_prob, in whole numbers */
         .threshold = (uint32_t)ceil((double)attrs->keep_prob * 0x1p24),

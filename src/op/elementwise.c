@@ -166,7 +166,7 @@ mica_status mica_elementwise_plan(const mica_node *node, mica_plan *plan) {
     }
     mica_constant_set(&desc.kernel, "STEPS_MOST", steps_most);
     params.per_group =
-        mica_linear_map(traits, (uint64_t)whole, width, (uint32_t)node->n_in + 1, &desc);
+        mica_linear_map(traits, (uint64_t)whole, width, (uint32_t)node->n_in + 1, 1, &desc);
     desc.params = &params;
     desc.params_size = sizeof params;
     return mica_plan_launch(plan, &desc);

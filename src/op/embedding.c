@@ -12,12 +12,14 @@
  * and by the same sort elsewhere, and embedding_compact sums dy over each. */
 #include "base/error.h"
 #include "graph/sparse.h"
+#include "op/linear.h"
 #include "op/rows.h"
 
 #include <mica/sequence.h>
 
 typedef struct embedding_params {
     uint32_t rows, size, count, columns, slots;
+    uint32_t from, to; /* the places of a launch */
 } embedding_params;
 
 typedef struct embedding_attrs {
@@ -71,7 +73,7 @@ static mica_plan_launch_desc describe(const char *entry, const embedding_params 
 
 /* Rows shorter than a vector are done element by element. */
 static void map(const mica_plan *plan, mica_rows rows, mica_plan_launch_desc *desc) {
-    mica_rows_map(plan, rows, desc);
+    mica_rows_map(plan, rows, 1, desc);
     if (rows.size < mica_plan_traits(plan)->vector_width)
         desc->kernel.constants[0].value = 1;
 }
@@ -91,9 +93,9 @@ static mica_status plan_columns(const mica_node *node, mica_plan *plan, embeddin
     const mica_traits *traits = mica_plan_traits(plan);
     const uint32_t width = traits->vector_width, vectors = (params.size + width - 1) / width;
     const uint64_t elements = ((uint64_t)params.rows + params.count) * width;
-    const uint32_t groups = mica_rows_groups(traits, vectors, elements);
-    params.columns = (vectors + groups - 1) / groups * width;
     mica_plan_launch_desc desc = describe("embedding_bwd_columns", &params);
+    mica_rows_groups(traits, vectors, elements, 1, &desc);
+    params.columns = (vectors + desc.groups[0] - 1) / desc.groups[0] * width;
     desc.n_slots = 3;
     desc.slots[0] = MICA_SLOT(node->in[0]);
     desc.slots[1] = MICA_SLOT(node->in[1]);
@@ -107,31 +109,44 @@ static mica_status plan_columns(const mica_node *node, mica_plan *plan, embeddin
 enum { SORT_LANES = 64 };
 
 static mica_status plan_sort(const mica_value *ids, mica_plan *plan, mica_slot keys,
-    mica_slot order, const embedding_params *params) {
-    mica_plan_launch_desc desc = describe("embedding_sort", params);
-    desc.n_slots = 3;
+    mica_slot order, embedding_params params) {
+    const uint64_t most = mica_turns_most(mica_plan_traits(plan), 2 + SORT_LANES) * SORT_LANES;
+    mica_plan_launch_desc desc = describe("embedding_sort", &params);
+    desc.n_slots = 4;
+    desc.slots[3] = MICA_SCRATCH(mica_plan_scratch(plan, params.count));
     desc.slots[0] = MICA_SLOT(ids);
     desc.slots[1] = keys;
     desc.slots[2] = order;
     desc.kernel.local[0] = SORT_LANES;
     mica_constant_set(&desc.kernel, "WIDTH", 1);
-    desc.groups[0] = (params->count + SORT_LANES - 1) / SORT_LANES;
-    desc.bytes = 12 * (double)params->count;
-    return mica_plan_launch(plan, &desc);
+    desc.groups[0] = (params.count + SORT_LANES - 1) / SORT_LANES;
+    desc.bytes = 12 * (double)params.count;
+    for (; params.from < params.count; params.from = params.to) {
+        params.to = params.count - params.from < most ? params.count : params.from + (uint32_t)most;
+        MICA_TRY(mica_plan_launch(plan, &desc));
+    }
+    return MICA_OK;
+}
+
+/* Launches for the kernels that sum dy over the places of an id, all of which may be the same. */
+static mica_status cut(mica_plan *plan, uint32_t count, uint32_t size, uint32_t *from, uint32_t *to,
+    mica_plan_launch_desc *desc) {
+    const uint32_t lanes = desc->kernel.local[0];
+    return mica_rows_cut(plan, count, size / lanes + (size % lanes != 0), from, to, desc);
 }
 
 static mica_status plan_rows(const mica_node *node, mica_plan *plan, embedding_params params) {
     const mica_slot keys = MICA_SCRATCH(mica_plan_scratch(plan, params.count));
     const mica_slot order = MICA_SCRATCH(mica_plan_scratch(plan, params.count));
-    MICA_TRY(plan_sort(node->in[0], plan, keys, order, &params));
+    MICA_TRY(plan_sort(node->in[0], plan, keys, order, params));
     mica_plan_launch_desc desc = describe("embedding_bwd_rows", &params);
     desc.n_slots = 4;
     desc.slots[0] = keys;
     desc.slots[1] = order;
     desc.slots[2] = MICA_SLOT(node->in[1]);
     desc.slots[3] = MICA_SLOT(node->out[0]);
-    mica_rows_map(plan, (mica_rows){params.rows, params.size}, &desc);
-    return mica_plan_launch(plan, &desc);
+    mica_rows_map(plan, (mica_rows){params.rows, params.size}, 1, &desc);
+    return cut(plan, params.count, params.size, &params.from, &params.to, &desc);
 }
 
 static mica_status plan_backward(const mica_node *node, mica_plan *plan) {
@@ -148,6 +163,7 @@ typedef struct compact_attrs {
 
 typedef struct sums_params {
     uint32_t rows, size, count, per_part, per_group;
+    uint32_t from, to; /* the places of a launch */
 } sums_params;
 
 static mica_status order_infer(mica_node *node) {
@@ -172,7 +188,7 @@ static mica_status plan_order(const mica_node *node, mica_plan *plan) {
     const mica_slot keys = MICA_SLOT(node->out[0]), order = MICA_SLOT(node->out[1]);
     embedding_params params = {.count = (uint32_t)mica_shape_count(node->in[0]->shape), .slots = 2};
     if (mica_plan_traits(plan)->vector_width == 1)
-        return plan_sort(node->in[0], plan, keys, order, &params);
+        return plan_sort(node->in[0], plan, keys, order, params);
     if (params.count > UINT32_C(1) << 30)
         return mica_fail(
             MICA_E_UNSUPPORTED, "%u ids are looked up, at most 2^30 can be sorted", params.count);
@@ -208,12 +224,16 @@ static mica_status plan_compact(const mica_node *node, mica_plan *plan) {
         desc.slots[3 + i] = MICA_SLOT(node->out[i]);
     }
     map(plan, (mica_rows){params.count, params.size}, &desc);
-    desc.groups[0] =
-        mica_rows_groups(traits, MICA_SPARSE_SUMS, (uint64_t)params.per_part * params.size);
+    const uint32_t *local = desc.kernel.local;
+    const uint64_t parts = params.size / local[0] + 1, places = params.per_part / local[1] + 1;
+    const uint64_t steps = 32 + places * (1 + 2 * parts);
+    mica_rows_groups(
+        traits, MICA_SPARSE_SUMS, (uint64_t)params.per_part * params.size, steps, &desc);
     while (MICA_SPARSE_SUMS % desc.groups[0])
         desc.groups[0]--;
     params.per_group = MICA_SPARSE_SUMS / desc.groups[0];
-    return mica_plan_launch(plan, &desc);
+    desc.steps = params.per_group * steps;
+    return cut(plan, params.count, params.size, &params.from, &params.to, &desc);
 }
 
 static const mica_op op_embedding_order = {

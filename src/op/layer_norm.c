@@ -79,7 +79,7 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const char *en
         desc.slots[desc.n_slots++] = MICA_SLOT(node->in[i]);
     for (int i = 0; i < node->n_out; i++)
         desc.slots[desc.n_slots++] = MICA_SLOT(node->out[i]);
-    mica_rows_map(plan, params.rows, &desc);
+    mica_rows_map(plan, params.rows, 3, &desc);
     return mica_plan_launch(plan, &desc);
 }
 

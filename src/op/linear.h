@@ -5,10 +5,14 @@
 
 #include "graph/graph_impl.h"
 
-/* Sets the kernel's local size and the number of groups for `count` items in a row, and gives the
- * number of consecutive items that each group works through, a multiple of `unit`. `cost` is the
- * work of an item in floats touched, about. */
+/* Sets the kernel's local size, the number of groups and the loop steps for `count` items in a row,
+ * and gives the number of consecutive items that each group works through, a multiple of `unit`.
+ * `cost` is the work of an item in floats touched, about; `steps` the loop iterations that a
+ * work-item needs for `unit` items, at most. */
 uint32_t mica_linear_map(const mica_traits *traits, uint64_t count, uint32_t unit, uint32_t cost,
-    mica_plan_launch_desc *desc);
+    uint64_t steps, mica_plan_launch_desc *desc);
+
+/* How many turns of `steps` loop iterations a work-item may make: 1 at least. */
+uint64_t mica_turns_most(const mica_traits *traits, uint64_t steps);
 
 #endif

@@ -57,6 +57,12 @@ static local_response_norm_params params_of(const mica_node *node) {
         attrs->bias, attrs->alpha, attrs->beta};
 }
 
+/* Of each pass, for an element. */
+static uint64_t steps_of(const local_response_norm_params *params) {
+    const uint64_t window = 2 * (uint64_t)params->radius + 1;
+    return 1 + (window < params->rows.size ? window : params->rows.size);
+}
+
 static double flops_of(const local_response_norm_params *params) {
     return (2.0 * (2 * params->radius + 1) + 5) * params->rows.count * params->rows.size;
 }
@@ -70,7 +76,7 @@ static mica_status plan(const mica_node *node, mica_plan *plan) {
         .params = &params,
         .params_size = sizeof params,
         .flops = flops_of(&params)};
-    mica_rows_map(plan, params.rows, &desc);
+    mica_rows_map(plan, params.rows, steps_of(&params), &desc);
     return mica_plan_launch(plan, &desc);
 }
 
@@ -82,9 +88,12 @@ static mica_status plan_grad(const mica_node *node, mica_plan *plan) {
         .params = &params,
         .params_size = sizeof params,
         .flops = 2 * flops_of(&params)};
-    mica_rows_map(plan, params.rows, &desc);
-    if (desc.groups[0] > GROUPS_MOST)
+    mica_rows_map(plan, params.rows, 2 * steps_of(&params), &desc);
+    const uint64_t longer = (desc.groups[0] + GROUPS_MOST - 1) / GROUPS_MOST;
+    if (longer > 1 && desc.steps * longer <= mica_plan_traits(plan)->max_loop_steps) {
         desc.groups[0] = GROUPS_MOST;
+        desc.steps *= longer;
+    }
     int scratch =
         mica_plan_scratch(plan, (uint64_t)desc.groups[0] * desc.kernel.local[1] * params.rows.size);
     desc.slots[0] = MICA_SLOT(node->in[0]);

@@ -104,6 +104,7 @@ static mica_status plan(const mica_node *node, mica_plan *plan) {
             .params = &launch->params,
             .params_size = launch->kernel.params_size,
             .groups = {launch->groups[0], launch->groups[1], launch->groups[2]},
+            .steps = launch->steps,
             .flops = i ? 0 : 2.0 * shape.m * shape.n * shape.k * shape.batch};
         for (uint32_t k = 0; k < launch->kernel.n_bindings; k++) {
             switch (launch->bindings[k]) {

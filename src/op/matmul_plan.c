@@ -1,6 +1,8 @@
 /* The cost of a partition is counted in vector operations: enough to rank partitions, no more. */
 #include "op/matmul_plan.h"
 
+#include "op/linear.h"
+
 #include <string.h>
 
 typedef mica_matmul_launch launch;
@@ -92,6 +94,7 @@ static void sum(const mica_traits *t, const shape *s, uint32_t splits, variant *
         l->groups[1] = ceil_div(s->m, l->params.own.rows);
     }
     l->groups[2] = s->batch;
+    l->steps = splits;
     v->parts = (uint64_t)s->m * s->n * splits * s->batch;
 }
 
@@ -240,14 +243,20 @@ static void row(const mica_traits *t, const shape *s, variant *v) {
 
 /* ---- elsewhere: matmul_fwd_tile, matmul_fwd_reg ---- */
 
+/* Elements of C of a work-item, at most. */
+#define STORED_MOST 64
+
 /* `l` is a launch of work-groups of x * y work-items, each group making gm x gn elements, with the
- * sum over k split where C has too few of such blocks for the device. */
+ * sum over k split where C has too few of such blocks for the device, or where a work-item, which
+ * needs `steps` loop iterations for a block of k, would need more than the device makes. */
 static void spread(const mica_traits *t, const shape *s, const char *entry, const uint32_t local[2],
-    const uint32_t block[3], variant *v) {
+    const uint32_t block[3], uint32_t steps, variant *v) {
     uint32_t gx = ceil_div(s->n, block[1]), gy = ceil_div(s->m, block[0]), splits = 1;
     double groups = (double)gx * gy * s->batch, want = 2.0 * t->compute_units;
     while (groups * splits < want && s->k / (splits + 1) >= 256 && splits < 64)
         splits++;
+    const uint32_t fits = (uint32_t)mica_turns_most(t, 1 + steps) * block[2];
+    splits = splits > ceil_div(s->k, fits) ? splits : ceil_div(s->k, fits);
     uint32_t kper = splits == 1 ? s->k : round_up(ceil_div(s->k, splits), block[2]);
     splits = ceil_div(s->k, kper);
     launch *l = &v->launches[v->n_launches++];
@@ -259,6 +268,8 @@ static void spread(const mica_traits *t, const shape *s, const char *entry, cons
     l->kernel.local[1] = local[1];
     l->params.own.splits = splits;
     l->params.own.kper = kper;
+    /* Behind the sums, the loops over the elements that a work-item stores. */
+    l->steps = (uint64_t)ceil_div(kper, block[2]) * steps + 3 * STORED_MOST;
     l->groups[0] = gx;
     l->groups[1] = gy;
     l->groups[2] = s->batch * splits;
@@ -274,14 +285,15 @@ static void reg(const mica_traits *t, const shape *s, variant *v) {
         local[1] *= 2;
     const uint32_t block[3] = {8 * local[1], 64, 16};
     *v = (variant){.name = "reg"};
-    spread(t, s, "matmul_fwd_reg", local, block, v);
+    spread(t, s, "matmul_fwd_reg", local, block, block[2], v);
 }
 
 static void tile(const mica_traits *t, const shape *s, uint32_t size, variant *v) {
     const uint32_t local[2] = {16, 16};
     const uint32_t block[3] = {size, size, size == 32 ? 32 : 16};
     *v = (variant){.name = size == 128 ? "tile128" : size == 64 ? "tile64" : "tile32"};
-    spread(t, s, "matmul_fwd_tile", local, block, v);
+    const uint32_t loads = 2 * block[2] * size / (local[0] * local[1]);
+    spread(t, s, "matmul_fwd_tile", local, block, 1 + block[2] + loads, v);
 }
 
 /* The largest tiles that give each compute unit two work-groups come first. */

@@ -39,6 +39,7 @@ typedef struct mica_matmul_launch {
     mica_kernel_desc kernel;
     mica_matmul_binding bindings[4];
     uint32_t groups[3];
+    uint64_t steps; /* loop iterations of a work-item, at most; 0: few */
     union {
         mica_matmul_params own;
         mica_clblast_sgemm_params clblast;

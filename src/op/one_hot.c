@@ -34,7 +34,7 @@ static mica_status one_hot_plan(const mica_node *node, mica_plan *plan) {
         .params_size = sizeof rows,
         .bytes = 4 * (double)rows.count * ((double)rows.size + 1),
     };
-    mica_rows_map(plan, rows, &desc);
+    mica_rows_map(plan, rows, 1, &desc);
     return mica_plan_launch(plan, &desc);
 }
 

@@ -98,9 +98,18 @@ static int dimensions_of(const mica_pad_attrs *attrs, mica_shape result) {
     return count < result.rank && rows < ROWS_LEAST && unit >= ROW_LEAST ? count + 1 : count;
 }
 
+/* How often an element may be in the padded tensor along a dimension. */
+static uint64_t copies_most(const mica_pad_attrs *attrs, int i) {
+    const uint64_t around = (uint64_t)(attrs->before[i] + attrs->after[i]);
+    const uint64_t most = attrs->mode == MICA_PAD_EDGE       ? around
+                          : attrs->mode == MICA_PAD_CONSTANT ? 0
+                                                             : 2;
+    return 1 + (around < most ? around : most);
+}
+
 /* x, y: the shapes of the tensor and of the padded one, one of which is the node's result. */
 static mica_status launch(
-    const mica_node *node, mica_plan *plan, mica_shape x, mica_shape y, const char *entry) {
+    const mica_node *node, mica_plan *plan, mica_shape x, mica_shape y, bool backward) {
     const mica_pad_attrs *attrs = node->attrs;
     const mica_shape result = node->out[0]->shape;
     const int count = dimensions_of(attrs, result), missing = MICA_MAX_RANK - count;
@@ -116,24 +125,28 @@ static mica_status launch(
     for (int i = count; i < result.rank; i++)
         params.unit *= (int32_t)result.dim[i];
     params.rows.size = (uint32_t)mica_shape_count(result) / params.rows.count;
+    /* Of an element: how often it may be in the padded tensor, and six loops over dimensions. */
+    uint64_t steps = 12;
+    for (int i = 0; backward && i < count; i++)
+        steps *= copies_most(attrs, i);
     mica_plan_launch_desc desc = {
-        .kernel = {.source = "pad", .entry = entry},
+        .kernel = {.source = "pad", .entry = backward ? "pad_bwd" : "pad_fwd"},
         .n_slots = 2,
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->out[0])},
         .params = &params,
         .params_size = sizeof params,
         .bytes = 4 * ((double)mica_shape_count(x) + (double)mica_shape_count(y)),
     };
-    mica_rows_map(plan, params.rows, &desc);
+    mica_rows_map(plan, params.rows, steps, &desc);
     return mica_plan_launch(plan, &desc);
 }
 
 static mica_status pad_plan(const mica_node *node, mica_plan *plan) {
-    return launch(node, plan, node->in[0]->shape, node->out[0]->shape, "pad_fwd");
+    return launch(node, plan, node->in[0]->shape, node->out[0]->shape, false);
 }
 
 static mica_status pad_grad_plan(const mica_node *node, mica_plan *plan) {
-    return launch(node, plan, node->out[0]->shape, node->in[0]->shape, "pad_bwd");
+    return launch(node, plan, node->out[0]->shape, node->in[0]->shape, true);
 }
 
 static bool passes(const mica_node *node, bool training) {

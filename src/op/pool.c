@@ -14,6 +14,7 @@
  * part behind the padding counts for nothing. */
 #include "base/error.h"
 #include "op/attributes.h"
+#include "op/linear.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
@@ -188,11 +189,39 @@ static void grad_avg(
 typedef struct pool_params {
     mica_pool_axis h, w;
     uint32_t channels, rows, per_group, total;
+    int32_t from, to; /* rows of a window that a launch takes */
 } pool_params;
 
-/* Spreads rows of so many elements over groups; returns the number of rows for each. */
-static uint32_t map_rows(
-    const mica_traits *traits, uint32_t rows, uint64_t elements, mica_plan_launch_desc *desc) {
+/* Loop steps of a work-item: for each element that it makes, and for each row of the elements that
+ * are looked at for it, of which there are `rows`; `apart` is how far apart they lie in a window.
+ */
+typedef struct pool_steps {
+    uint64_t element, row;
+    int64_t rows, apart;
+} pool_steps;
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* Of the elements of a window along an axis, those inside of the image. */
+static int64_t taps_of(const mica_pool_axis *a) {
+    return least(a->size, a->in);
+}
+
+static int64_t apart(const mica_pool_axis *a) {
+    return a->dilation == 1 ? a->stride : 1;
+}
+
+/* The windows along an axis that may have an element. */
+static int64_t windows_along(const mica_pool_axis *a) {
+    return least((int64_t)divide_up(a->size, apart(a)), apart(a) == 1 ? a->size : a->out);
+}
+
+/* Spreads rows of so many elements over groups; returns the number of rows for each. *rows: those
+ * of a window that a launch takes, all at first. */
+static uint32_t map_rows(const mica_traits *traits, uint32_t rows, uint64_t elements,
+    pool_steps steps, int64_t *window_rows, mica_plan_launch_desc *desc) {
     uint32_t *local = desc->kernel.local;
     local[0] = local[1] = local[2] = 1;
     if (traits->vector_width == 1) {
@@ -205,9 +234,13 @@ static uint32_t map_rows(
                local[1] * 2 <= traits->max_group_dim[1])
             local[1] *= 2;
     }
+    const uint64_t each = (uint64_t)divide_up((int64_t)elements, local[0]);
+    const uint64_t most = mica_turns_most(traits, 2 * each * (steps.element + steps.row));
+    *window_rows = least(*window_rows, (int64_t)most);
     uint32_t turns = (rows - 1) / local[1] + 1;
-    uint32_t groups = mica_rows_groups(traits, turns, elements * local[1]);
-    uint32_t per_group = (uint32_t)divide_up(turns, groups) * local[1];
+    mica_rows_groups(traits, turns, elements * local[1],
+        1 + each * (steps.element + (uint64_t)*window_rows * steps.row), desc);
+    uint32_t per_group = (uint32_t)divide_up(turns, desc->groups[0]) * local[1];
     desc->groups[0] = (uint32_t)divide_up(rows, per_group);
     return per_group;
 }
@@ -215,13 +248,14 @@ static uint32_t map_rows(
 /* The kernels go row by row over `whole`, their output. `taps` is the number of elements that make
  * one of it. The usual windows are constants of the kernel, which unrolls and divides better. */
 static mica_status launch(const mica_node *node, mica_plan *plan, const mica_value *x,
-    const mica_value *whole, double taps, mica_plan_launch_desc *desc) {
+    const mica_value *whole, double taps, pool_steps steps, mica_plan_launch_desc *desc) {
     const mica_pool_attrs *attrs = node->attrs;
     const mica_traits *traits = mica_plan_traits(plan);
     const mica_shape *shape = &whole->shape;
     const mica_pool_axis *h = &attrs->h, *w = &attrs->w;
     bool usual = h->size == w->size && h->stride == w->stride && h->stride == 2 &&
                  h->dilation * w->dilation == 1 && (h->size == 2 || h->size == 3);
+    int64_t rows = steps.rows;
     desc->kernel.source = "pool";
     mica_constant_set(&desc->kernel, "WIDTH", (int32_t)traits->vector_width);
     mica_constant_set(&desc->kernel, "BYTES", places_are_bytes(attrs));
@@ -232,12 +266,18 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const mica_val
         .channels = (uint32_t)shape->dim[3],
         .rows = (uint32_t)(shape->dim[0] * shape->dim[1]),
         .total = (uint32_t)mica_shape_count(x->shape)};
-    params.per_group =
-        map_rows(traits, params.rows, (uint64_t)(shape->dim[2] * shape->dim[3]), desc);
+    params.per_group = map_rows(
+        traits, params.rows, (uint64_t)(shape->dim[2] * shape->dim[3]), steps, &rows, desc);
     desc->params = &params;
     desc->params_size = sizeof params;
     desc->flops = taps * (double)mica_shape_count(*shape);
-    return mica_plan_launch(plan, desc);
+    const int64_t part = rows < steps.rows ? rows * steps.apart : h->size;
+    for (; params.from < h->size; params.from = params.to) {
+        params.to = (int32_t)least(params.from + part, h->size);
+        MICA_TRY(mica_plan_launch(plan, desc));
+        desc->flops = 0;
+    }
+    return MICA_OK;
 }
 
 static double window_size(const mica_node *node) {
@@ -251,32 +291,54 @@ static double windows_of(const mica_node *node) {
            (double)mica_shape_count(node->out[0]->shape);
 }
 
+/* For so many channels at a time. */
+static pool_steps forward(const mica_node *node, uint64_t channels) {
+    const mica_pool_attrs *attrs = node->attrs;
+    return (pool_steps){.element = 1 + channels,
+        .row = channels * (1 + (uint64_t)taps_of(&attrs->w)),
+        .rows = taps_of(&attrs->h),
+        .apart = 1};
+}
+
+/* `steps`: for each window. */
+static pool_steps backward(const mica_node *node, uint64_t steps) {
+    const mica_pool_attrs *attrs = node->attrs;
+    return (pool_steps){.element = 10,
+        .row = 1 + steps * (uint64_t)windows_along(&attrs->w),
+        .rows = windows_along(&attrs->h),
+        .apart = apart(&attrs->h)};
+}
+
 static mica_status plan_max(const mica_node *node, mica_plan *plan) {
     mica_plan_launch_desc desc = {.kernel.entry = "max_pool_fwd",
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->out[0]), MICA_SLOT(node->out[1])},
         .n_slots = 3};
-    return launch(node, plan, node->in[0], node->out[0], window_size(node), &desc);
+    return launch(
+        node, plan, node->in[0], node->out[0], window_size(node), forward(node, 4), &desc);
 }
 
 static mica_status plan_max_grad(const mica_node *node, mica_plan *plan) {
     mica_plan_launch_desc desc = {.kernel.entry = "max_pool_bwd",
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->in[1]), MICA_SLOT(node->out[0])},
         .n_slots = 3};
-    return launch(node, plan, node->in[0], node->out[0], windows_of(node), &desc);
+    return launch(
+        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 5), &desc);
 }
 
 static mica_status plan_avg(const mica_node *node, mica_plan *plan) {
     mica_plan_launch_desc desc = {.kernel.entry = "avg_pool_fwd",
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->out[0])},
         .n_slots = 2};
-    return launch(node, plan, node->in[0], node->out[0], window_size(node), &desc);
+    return launch(
+        node, plan, node->in[0], node->out[0], window_size(node), forward(node, 1), &desc);
 }
 
 static mica_status plan_avg_grad(const mica_node *node, mica_plan *plan) {
     mica_plan_launch_desc desc = {.kernel.entry = "avg_pool_bwd",
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->out[0])},
         .n_slots = 2};
-    return launch(node, plan, node->in[0], node->out[0], windows_of(node), &desc);
+    return launch(
+        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 1), &desc);
 }
 
 /* ---- records and builders ---- */

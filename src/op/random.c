@@ -39,7 +39,7 @@ static mica_status plan_random(const mica_node *node, mica_plan *plan) {
     mica_constant_set(&desc.kernel, "WIDTH", (int32_t)width);
     const random_params params = {
         .n = (uint32_t)count,
-        .per_group = mica_linear_map(traits, count, 4 * width, 8, &desc),
+        .per_group = mica_linear_map(traits, count, 4 * width, 8, 5, &desc),
         .stream = node->id,
     };
     desc.params = &params;

@@ -25,6 +25,7 @@ typedef struct stage {
     mica_slot weights;   /* as the kernel takes them */
     mica_kernel_desc kernel;
     uint32_t rows, tiles, groups[2]; /* of a launch */
+    uint64_t steps;
 } stage;
 
 /* What both passes know of a node. */
@@ -124,6 +125,8 @@ static mica_status tile(pass *p, stage *s) {
     const uint32_t gm = low ? 16 : 32;
     s->groups[0] = wide;
     s->groups[1] = ceil_div(p->batch, gm);
+    /* Of each block of 16: the loads, then the products. */
+    s->steps = (uint64_t)ceil_div(s->k, 16) * (17 + gm / 8 + s->columns * gn / 8);
     s->weights = MICA_SLOT(p->v.weights);
     s->kernel.local[0] = 16;
     s->kernel.local[1] = 8;
@@ -191,6 +194,7 @@ static mica_status launch(const pass *p, const stage *s, step_params params,
         .params = &params,
         .params_size = sizeof params,
         .groups = {s->groups[0], s->groups[1]},
+        .steps = s->steps,
         .flops = 2.0 * p->batch * p->hidden * s->columns * params.k};
     for (uint32_t i = 0; i < n_values; i++)
         desc.slots[i + 2] = MICA_SLOT(values[i] ? values[i] : s->a);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "op/attributes.h"
 #include "op/elementwise.h"
+#include "op/linear.h"
 
 #include <mica/ops.h>
 
@@ -123,6 +124,8 @@ static void grad(mica_node *node, mica_value *const *dout, const bool *needs, mi
 #define SPAN_MOST     8
 /* Elements that a work-item has to itself before another one helps. */
 #define ITEM_LEAST 32
+/* Loop steps of a turn beside those of its elements: sums over the group. */
+#define TURN_STEPS 16
 
 typedef struct reduce_params {
     uint32_t size, inner, total, part, parts, chunks, units, per_group;
@@ -140,6 +143,10 @@ typedef struct group_shape {
 
 static uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
 }
 
 static uint64_t divide_up(uint64_t a, uint64_t b) {
@@ -184,19 +191,26 @@ static uint32_t parts_for(const mica_traits *traits, view v, group_shape group, 
     else
         parts = least(GPU_GROUPS / groups, v.size / (ITEM_LEAST * group.along));
     parts = least(least(parts, v.size), PARTS_MOST);
+    /* Half of the steps of a work-item, and blocks of at least 64. */
+    parts = most(parts, divide_up(v.size, mica_turns_most(traits, 3) * group.along));
     return parts ? (uint32_t)parts : 1;
 }
 
-/* Sets the local size and the groups for `units`, of which a group works through so many that are
- * given back, a multiple of `batch`. */
+/* Sets the local size, the groups and the loop steps for `units`, of which a group works through so
+ * many that are given back, a multiple of `batch`. A work-item needs `steps` loop iterations for
+ * each batch. */
 static uint32_t map_units(const mica_traits *traits, view v, group_shape group, uint64_t units,
-    uint32_t batch, mica_plan_launch_desc *desc) {
+    uint32_t batch, uint64_t steps, mica_plan_launch_desc *desc) {
     uint64_t work = (uint64_t)v.outer * v.size * v.inner;
     uint64_t groups = traits->kind == MICA_CPU
                           ? least(divide_up(work, CPU_GROUP_WORK),
                                 (uint64_t)traits->compute_units * CPU_GROUPS_PER_UNIT)
                           : traits->max_groups[0];
-    uint64_t per_group = divide_up(divide_up(units, batch), groups) * batch;
+    const uint64_t batches = divide_up(units, batch);
+    groups = most(groups, divide_up(batches, mica_turns_most(traits, steps)));
+    groups = least(groups, traits->max_groups[0]);
+    uint64_t per_group = divide_up(batches, groups) * batch;
+    desc->steps = per_group / batch * steps;
     desc->kernel.local[0] = is_rows(v) ? group.along : group.beside;
     desc->kernel.local[1] = is_rows(v) ? group.beside : group.along;
     desc->kernel.local[2] = 1;
@@ -234,7 +248,8 @@ static mica_status reduce(mica_plan *plan, const mica_reduce_attrs *attrs, view 
         .parts = parts,
         .chunks = (uint32_t)chunks,
         .units = (uint32_t)units,
-        .per_group = map_units(traits, v, group, units, rows ? group.beside : 1, &desc),
+        .per_group = map_units(traits, v, group, units, rows ? group.beside : 1,
+            TURN_STEPS + divide_up(divide_up(v.size, parts), group.along) * 17 / 16, &desc),
         .scale = last ? attrs->scale : 1,
     };
     desc.params = &params;
@@ -275,7 +290,8 @@ static mica_status plan_max_grad(const mica_node *node, mica_plan *plan) {
     mica_constant_set(&desc.kernel, "ROWS", is_rows(v));
     uint64_t outputs = (uint64_t)v.outer * v.inner;
     max_grad_params params = {v.size, v.inner, (uint32_t)outputs,
-        map_units(traits, v, group, outputs, group.beside, &desc)};
+        map_units(traits, v, group, outputs, group.beside,
+            TURN_STEPS + 2 * divide_up(v.size, group.along), &desc)};
     desc.params = &params;
     desc.params_size = sizeof params;
     return mica_plan_launch(plan, &desc);

@@ -11,6 +11,7 @@
  *     x (batch, height, width, depth) -> y (batch, new height, new width, depth) */
 #include "base/error.h"
 #include "op/attributes.h"
+#include "op/linear.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
@@ -112,15 +113,23 @@ typedef struct resize_params {
     mica_rows rows;
     int32_t depth;
     resize_axis h, w;
+    int32_t from, to; /* lines of the larger image that a launch backward takes */
 } resize_params;
+
+/* The pixels of the resized image, along an axis, that one of the image may have a share in. */
+static uint64_t share_of(const resize_axis *axis) {
+    const uint64_t from = (uint64_t)axis->from, to = (uint64_t)axis->to;
+    const uint64_t share = 2 * ((to + from - 1) / from) + 2;
+    return share < to ? share : to;
+}
 
 /* x, y: the shapes of the image and of the resized one, one of which is the node's result. */
 static mica_status launch(const mica_node *node, mica_plan *plan, mica_shape x, mica_shape y,
-    const char *const entries[2]) {
+    bool backward, const char *const entries[2]) {
     const mica_resize_attrs *attrs = node->attrs;
     const mica_value *in = node->in[0], *out = node->out[0];
     const uint32_t depth = (uint32_t)x.dim[3];
-    const resize_params params = {
+    resize_params params = {
         .rows = {.count = (uint32_t)(out->shape.dim[0] * out->shape.dim[1]),
             .size = (uint32_t)out->shape.dim[2] * depth},
         .depth = (int32_t)depth,
@@ -137,17 +146,27 @@ static mica_status launch(const mica_node *node, mica_plan *plan, mica_shape x, 
         .flops = bilinear ? 8 * (double)mica_shape_count(y) : 0,
         .bytes = 4 * ((double)mica_shape_count(x) + (double)mica_shape_count(y)),
     };
-    mica_rows_map(plan, params.rows, &desc);
-    return mica_plan_launch(plan, &desc);
+    const uint64_t share = backward ? share_of(&params.h) : 0;
+    const uint64_t line = 1 + share_of(&params.w);
+    const uint32_t lanes = mica_rows_lanes(mica_plan_traits(plan), params.rows.size);
+    const uint64_t most =
+        mica_turns_most(mica_plan_traits(plan), 3 * (params.rows.size / lanes + 1) * line);
+    const int32_t lines = share > most ? (int32_t)most : params.h.to;
+    mica_rows_map(plan, params.rows, 1 + (share < most ? share : most) * line, &desc);
+    for (; params.from < params.h.to; params.from = params.to) {
+        params.to = params.h.to - params.from > lines ? params.from + lines : params.h.to;
+        MICA_TRY(mica_plan_launch(plan, &desc));
+    }
+    return MICA_OK;
 }
 
 static mica_status resize_plan(const mica_node *node, mica_plan *plan) {
-    return launch(node, plan, node->in[0]->shape, node->out[0]->shape,
+    return launch(node, plan, node->in[0]->shape, node->out[0]->shape, false,
         (const char *const[]){"resize_nearest_fwd", "resize_bilinear_fwd"});
 }
 
 static mica_status resize_grad_plan(const mica_node *node, mica_plan *plan) {
-    return launch(node, plan, node->out[0]->shape, node->in[0]->shape,
+    return launch(node, plan, node->out[0]->shape, node->in[0]->shape, true,
         (const char *const[]){"resize_nearest_bwd", "resize_bilinear_bwd"});
 }
 

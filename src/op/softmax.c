@@ -53,7 +53,7 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const char *en
         .bytes = 4 * count * n_slots};
     for (uint32_t i = 0; i < n_slots; i++)
         desc.slots[i] = slots[i];
-    mica_rows_map(plan, rows, &desc);
+    mica_rows_map(plan, rows, 3, &desc);
     mica_constant_set(&desc.kernel, "LOG", ((const mica_softmax_attrs *)node->attrs)->log);
     return mica_plan_launch(plan, &desc);
 }

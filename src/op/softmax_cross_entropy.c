@@ -75,7 +75,7 @@ static mica_status launch(const mica_node *node, mica_plan *plan, const char *en
         desc.slots[desc.n_slots++] = MICA_SLOT(value);
         desc.bytes += 4 * (double)mica_shape_count(value->shape);
     }
-    mica_rows_map(plan, rows, &desc);
+    mica_rows_map(plan, rows, 2, &desc);
     mica_constant_set(&desc.kernel, "DENSE", is_dense(node->in[1]));
     return mica_plan_launch(plan, &desc);
 }

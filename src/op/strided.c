@@ -62,7 +62,8 @@ static mica_status launch(mica_plan *plan, mica_plan_launch_desc *desc, mica_row
     desc->slots[0] = MICA_SLOT(from);
     desc->slots[1] = MICA_SLOT(to);
     desc->bytes = 8 * (double)rows.count * rows.size;
-    mica_rows_map(plan, rows, desc);
+    rows.size = rows.size < *chunk ? rows.size : *chunk;
+    mica_rows_map(plan, rows, 1, desc);
     desc->groups[1] = (parts + times - 1) / times;
     return mica_plan_launch(plan, desc);
 }

@@ -10,6 +10,7 @@
  * network
  * ("Sorting networks and their applications", 1968), again and again. Neither has a gradient. */
 #include "base/error.h"
+#include "op/linear.h"
 #include "op/rows.h"
 
 #include <mica/ops.h>
@@ -29,6 +30,7 @@ typedef struct top_k_attrs {
 typedef struct top_k_params {
     mica_rows rows;
     uint32_t k;
+    uint32_t from, to; /* the work-groups' kernels: this part of each row */
 } top_k_params;
 
 static mica_status check_row(const mica_value *a, int64_t k) {
@@ -90,26 +92,36 @@ static mica_status merge_infer(mica_node *node) {
     return MICA_OK;
 }
 
-/* The kernel for work-groups: as many numbers as are sorted at once, and the lanes that do it. */
-static void map_sort(
+/* The kernel for work-groups: as many numbers as are sorted at once, and the lanes that do it.
+ * Returns how many numbers of each row a launch takes. */
+static uint32_t map_sort(
     const mica_traits *traits, const top_k_params *p, mica_plan_launch_desc *desc) {
     const uint64_t all = (uint64_t)p->k + p->rows.size;
-    uint32_t sort = SORT_LEAST, lanes = LANES_MOST;
+    uint32_t sort = SORT_LEAST, lanes = LANES_MOST, stages = 0;
     while (sort < all && (sort < 2 * p->k || sort < SORT_GOOD))
         sort *= 2;
     while (lanes > sort / 2 || lanes > traits->max_group_size || lanes > traits->max_group_dim[0])
         lanes /= 2;
+    while (1u << stages < sort)
+        stages++;
+    const uint32_t turns = sort / lanes; /* a lane's, over the numbers that are sorted */
+    const uint64_t block = 1 + turns + stages + stages * (stages + 1) / 2 * (1 + turns / 2);
+    const uint64_t rest = 1 + 2 * turns;
+    uint64_t blocks = (p->rows.size + (uint64_t)sort - p->k - 1) / (sort - p->k);
+    const uint64_t fits = mica_turns_most(traits, 3 * block);
+    blocks = blocks < fits ? blocks : fits;
     desc->kernel.local[0] = lanes;
     desc->kernel.local[1] = desc->kernel.local[2] = 1;
     mica_constant_set(&desc->kernel, "SORT", (int32_t)sort);
-    desc->groups[0] = mica_rows_groups(traits, p->rows.count, p->rows.size);
+    mica_rows_groups(traits, p->rows.count, p->rows.size, rest + blocks * block, desc);
+    return blocks * (sort - p->k) < p->rows.size ? (uint32_t)blocks * (sort - p->k) : p->rows.size;
 }
 
 static mica_status launch(
     const mica_node *node, mica_plan *plan, const char *insert, const char *sort) {
     const mica_traits *traits = mica_plan_traits(plan);
-    const top_k_params params = {mica_rows_of(node->in[node->n_in == 4 ? 2 : 0]->shape),
-        (uint32_t)node->out[0]->shape.dim[node->out[0]->shape.rank - 1]};
+    top_k_params params = {.rows = mica_rows_of(node->in[node->n_in == 4 ? 2 : 0]->shape),
+        .k = (uint32_t)node->out[0]->shape.dim[node->out[0]->shape.rank - 1]};
     mica_plan_launch_desc desc = {
         .kernel = {.source = "top_k", .entry = traits->vector_width > 1 ? insert : sort},
         .params = &params,
@@ -120,11 +132,16 @@ static mica_status launch(
         desc.slots[desc.n_slots++] = MICA_SLOT(node->in[i]);
     for (int i = 0; i < 2; i++)
         desc.slots[desc.n_slots++] = MICA_SLOT(node->out[i]);
+    uint32_t part = params.rows.size;
     if (traits->vector_width > 1)
-        mica_rows_map(plan, params.rows, &desc);
+        mica_rows_map(plan, params.rows, 1, &desc);
     else
-        map_sort(traits, &params, &desc);
-    return mica_plan_launch(plan, &desc);
+        part = map_sort(traits, &params, &desc);
+    for (; params.from < params.rows.size; params.from = params.to) {
+        params.to = params.rows.size - params.from > part ? params.from + part : params.rows.size;
+        MICA_TRY(mica_plan_launch(plan, &desc));
+    }
+    return MICA_OK;
 }
 
 static mica_status plan_all(const mica_node *node, mica_plan *plan) {

@@ -110,7 +110,7 @@ static mica_status transpose_plan(const mica_node *node, mica_plan *plan) {
     set_tile(traits, &desc.kernel, &side);
     const uint64_t tiles =
         (uint64_t)p.batch * ((p.rows + side - 1) / side) * ((p.columns + side - 1) / side);
-    desc.groups[0] = mica_rows_groups(traits, tiles, side * side);
+    mica_rows_groups(traits, tiles, side * side, 1 + 2 * (side / desc.kernel.local[1]), &desc);
     return mica_plan_launch(plan, &desc);
 }
 

@@ -18,6 +18,7 @@ static mica_grid spread(
     } else {
         grid.local = traits->max_group_size < 64 ? traits->max_group_size : 64;
         uint64_t most = clamp((uint64_t)traits->compute_units * 2048, 16384, 1u << 20);
+        most = clamp(most, ceil_div(pieces, traits->max_loop_steps), UINT32_MAX);
         items = clamp(grid.pieces, 1, most);
     }
     grid.groups = (uint32_t)clamp(ceil_div(items, grid.local), 1, traits->max_groups[0]);

@@ -114,6 +114,12 @@ static mica_status make_tables(mica_model *model, norm_tables *tables) {
         at += padded_count(model->graph->parameters[index], align);
     }
     model->n_chunks = (uint32_t)tables->n_chunks;
+    const uint32_t most = mica_device_traits(model->device)->max_loop_steps;
+    if (model->n_parameters + tables->n_chunks > most)
+        return mica_fail(MICA_E_UNSUPPORTED,
+            "%zu parameters with gradients in %zu pieces: their norms would take more than the %u "
+            "loop steps that the device makes",
+            model->n_parameters, tables->n_chunks, most);
     return MICA_OK;
 }
 

@@ -20,6 +20,8 @@ mica_status mica_track_launch(mica_model *model, const mica_value *parameter, mi
         .local = {local, 1, 1}};
     uint64_t groups = (value.count + local - 1) / local;
     uint64_t most = local == 1 ? traits->compute_units : 1024;
+    const uint64_t fits = (groups + traits->max_loop_steps - 1) / traits->max_loop_steps;
+    most = most > fits ? most : fits;
     *launch = (mica_launch){.bindings = {mica_model_range(model, model->weights, parameter), value},
         .groups = {(uint32_t)(groups < most ? groups : most), 1, 1}};
     if (updates)

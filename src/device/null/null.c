@@ -57,6 +57,7 @@ static mica_status null_open(uint32_t index, mica_device **out) {
         .max_group_size = 1024,
         .max_group_dim = {1024, 1024, 1024},
         .max_groups = {INT32_MAX, 65535, 65535},
+        .max_loop_steps = UINT32_MAX,
         .local_bytes = 32768,
         .offset_align = 64,
         .max_bindings = MICA_MAX_BINDINGS,

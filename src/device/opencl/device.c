@@ -138,6 +138,7 @@ static void read_traits(cl_device_id id, mica_traits *traits) {
     /* OpenCL names no limit; some drivers have CUDA's, which also are Vulkan's least. */
     traits->max_groups[0] = INT32_MAX;
     traits->max_groups[1] = traits->max_groups[2] = 65535;
+    traits->max_loop_steps = UINT32_MAX;
     traits->local_bytes = at_most(device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE), UINT32_MAX);
     uint32_t align = device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
     traits->offset_align = align > 64 ? align : 64;

@@ -106,6 +106,11 @@ static bool claims_half(VkPhysicalDevice physical) {
     return arithmetic.shaderFloat16 && storage.storageBuffer16BitAccess;
 }
 
+/* Mesa's llvmpipe ends all loops behind so many iterations and computes on (gallivm's
+ * LP_MAX_TGSI_LOOP_ITERATIONS). No query tells it. Others do not, but lose nothing either: work that
+ * long is better spread over more groups, which keeps launches short for watchdogs. */
+#define LOOP_STEPS_MOST 65535
+
 static void fill_traits(vulkan_device *device, const VkPhysicalDeviceSubgroupProperties *subgroup,
     uint64_t max_allocation) {
     const VkPhysicalDeviceLimits *limits = &device->properties.limits;
@@ -127,6 +132,7 @@ static void fill_traits(vulkan_device *device, const VkPhysicalDeviceSubgroupPro
         .vector_width = 1,
         .subgroup_size = counted ? subgroup->subgroupSize : 0,
         .max_group_size = limits->maxComputeWorkGroupInvocations,
+        .max_loop_steps = LOOP_STEPS_MOST,
         .local_bytes = limits->maxComputeSharedMemorySize,
         .offset_align = align > 64 ? (uint32_t)align : 64,
         .max_bindings = least(limits->maxPerStageDescriptorStorageBuffers,
