@@ -125,10 +125,16 @@ static mica_status launch(
     for (int i = count; i < result.rank; i++)
         params.unit *= (int32_t)result.dim[i];
     params.rows.size = (uint32_t)mica_shape_count(result) / params.rows.count;
-    /* Of an element: how often it may be in the padded tensor, and six loops over dimensions. */
-    uint64_t steps = 12;
-    for (int i = 0; backward && i < count; i++)
-        steps *= copies_most(attrs, i);
+    /* Of an element: how often its line may be in the padded tensor, with six loops over dimensions;
+     * and along the line, of which EDGE repeats the ends alone. */
+    uint64_t lines = 1, ends = 0;
+    for (int i = 0; backward && i < count - 1; i++)
+        lines *= copies_most(attrs, i);
+    const uint32_t lanes = mica_rows_lanes(mica_plan_traits(plan), params.rows.size);
+    const uint64_t turns = (params.rows.size + (uint64_t)lanes - 1) / lanes;
+    if (backward)
+        ends = copies_most(attrs, count - 1) * ((uint64_t)params.unit / lanes + 1) / turns + 1;
+    const uint64_t steps = 6 + lines * (8 + 2 * ends);
     mica_plan_launch_desc desc = {
         .kernel = {.source = "pad", .entry = backward ? "pad_bwd" : "pad_fwd"},
         .n_slots = 2,
