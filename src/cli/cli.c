@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "cli/tensors.h"
+#include "io/json.h"
 
 #include <errno.h>
 #include <math.h>
@@ -145,10 +146,25 @@ json_t *mica_cli_string(const char *text) {
     return string;
 }
 
+static bool json_lacks; /* memory ran out in jansson: an object may lack a value */
+
+static void *json_alloc(size_t size) {
+    void *block = malloc(size);
+    json_lacks = json_lacks || !block;
+    return block;
+}
+
+void mica_cli_json_begin(void) {
+    json_set_alloc_funcs(json_alloc, free);
+}
+
 int mica_cli_json(json_t *object) {
-    char *text = object ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)) : NULL;
+    char *text = object && !json_lacks
+                     ? mica_json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12))
+                     : NULL;
     json_decref(object);
-    if (!text) {
+    if (!text || json_lacks) {
+        free(text);
         mica_cli_err("mica: out of host memory: writing JSON\n");
         return 1;
     }

@@ -64,7 +64,11 @@ json_t *mica_cli_real(double number);
 /* A text for JSON, which must be UTF-8: bytes that are not become \xff. */
 json_t *mica_cli_string(const char *text);
 
-/* Prints an object as one line on stdout and releases it. NULL stands for memory that ran out.
+/* Has jansson tell mica_cli_json where memory ran out. Call it first. */
+void mica_cli_json_begin(void);
+
+/* Prints an object as one line on stdout and releases it. Where memory ran out on the way, in which
+ * case values may be missing or the object NULL, it prints nothing.
  * Returns the exit code: 1 also where stdout cannot be written, which main tells. */
 int mica_cli_json(json_t *object);
 

@@ -252,11 +252,15 @@ static int evaluate_neighbours(const arguments *a) {
 
 static int open_and_evaluate(const arguments *a) {
     mica_run *run = NULL;
-    if (!a->weights && mica_run_is_neighbours(a->run))
+    bool neighbours = false;
+    mica_status status = a->weights ? MICA_OK : mica_run_is_neighbours(a->run, &neighbours);
+    if (status != MICA_OK)
+        return mica_cli_fail(status);
+    if (neighbours)
         return evaluate_neighbours(a);
-    mica_status status = a->weights ? mica_run_open_recipe(a->run, a->overrides, a->n_overrides,
-                                          a->weights, a->device, &run)
-                                    : mica_run_open(a->run, a->device, &run);
+    status = a->weights ? mica_run_open_recipe(
+                              a->run, a->overrides, a->n_overrides, a->weights, a->device, &run)
+                        : mica_run_open(a->run, a->device, &run);
     int code = status == MICA_OK ? evaluate(a, run) : mica_cli_fail(status);
     mica_run_destroy(&run);
     return code;

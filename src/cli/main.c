@@ -100,6 +100,7 @@ int main(int argc, char **argv) {
         return 1;
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told by the write that fails */
     pin_pocl();
+    mica_cli_json_begin();
     int code = run(argc, argv);
     if (mica_cli_out_end() && !code)
         code = 1;

@@ -136,9 +136,10 @@ static int out_error; /* why something that belonged on stdout was lost; 0: noth
 static void print(FILE *to, const char *format, va_list *args) {
     mica_text text = {0};
     add(&text, format, args);
-    if (text.failed) {
-        fputs("mica: out of host memory\n", stderr);
-        out_error = to == stdout ? ENOMEM : out_error;
+    if (text.failed && to == stdout) {
+        out_error = ENOMEM; /* told at the end */
+    } else if (text.failed) {
+        fputs("mica: out of host memory\n", to);
     } else if (text.data && fwrite(text.data, 1, text.size, to) != text.size && to == stdout) {
         out_error = errno;
     }

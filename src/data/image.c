@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,12 @@ mica_status mica_image_decode(const char *name, const void *data, size_t size, i
     else
         mica_image_free(&made);
     return status;
+}
+
+mica_status mica_image_damaged(const char *name, const char *kind, const char *problem) {
+    if (errno == ENOMEM)
+        return mica_fail(MICA_E_MEMORY, "out of host memory: reading %s", name);
+    return mica_fail(MICA_E_FORMAT, "%s: a damaged %s: %s", name, kind, problem);
 }
 
 void mica_pixels_on_white(uint8_t *pixels, size_t count, int colours) {

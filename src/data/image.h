@@ -23,6 +23,10 @@ mica_status mica_image_prepare(
 mica_status mica_image_sample(
     const char *path, mica_shape shape, const mica_preprocess *how, float *values);
 
+/* "NAME: a damaged KIND: PROBLEM", of a decoder that failed; MICA_E_MEMORY where errno, 0 before,
+ * says that it got none. */
+mica_status mica_image_damaged(const char *name, const char *kind, const char *problem);
+
 /* MICA_E_FORMAT for pictures of no or too many pixels, before anything is allocated for them. */
 mica_status mica_image_check_size(const char *name, int64_t height, int64_t width);
 

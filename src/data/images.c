@@ -74,39 +74,47 @@ static mica_status names_add(names *list, const char *name) {
     if (!item)
         return MICA_E_MEMORY;
     list->item = item;
-    item[list->count] = mica_strdup(name);
-    return item[list->count++] ? MICA_OK : MICA_E_MEMORY;
+    if (!(item[list->count] = mica_strdup(name)))
+        return MICA_E_MEMORY;
+    list->count++;
+    return MICA_OK;
 }
 
-static bool is_folder(const char *folder, const char *name) {
+/* A link that leads nowhere is no folder. */
+static mica_status is_folder(const char *folder, const char *name, bool *yes) {
     char *path = mica_path_join(folder, name);
+    if (!path)
+        return MICA_E_MEMORY;
     struct stat info;
-    bool yes = path && !stat(path, &info) && S_ISDIR(info.st_mode);
+    mica_status status = MICA_OK;
+    const bool there = !TEMP_FAILURE_RETRY(stat(path, &info));
+    if (!there && errno != ENOENT && errno != ELOOP)
+        status = mica_fail(MICA_E_IO, "cannot read %s: %s", path, strerror(errno));
+    *yes = there && S_ISDIR(info.st_mode);
     free(path);
-    return yes;
+    return status;
 }
 
-static bool is_file(const char *folder, const char *name) {
-    return !is_folder(folder, name);
-}
+enum kinds { ALL, FOLDERS, FILES };
 
-static bool is_any(const char *folder, const char *name) {
-    (void)folder, (void)name;
-    return true;
+static mica_status name_add(const char *folder, const char *name, enum kinds wanted, names *list) {
+    bool is = true;
+    if (wanted != ALL)
+        MICA_TRY(is_folder(folder, name, &is));
+    return is == (wanted != FILES) ? names_add(list, name) : MICA_OK;
 }
 
 /* The names in a folder that are wanted, hidden ones left out. The list is to be freed even after a
  * failure. */
-static mica_status folder_list(
-    const char *folder, bool (*wanted)(const char *folder, const char *name), names *list) {
+static mica_status folder_list(const char *folder, enum kinds wanted, names *list) {
     DIR *stream = opendir(folder);
     if (!stream)
         return mica_fail(errno == ENOENT ? MICA_E_NOT_FOUND : MICA_E_IO, "cannot read %s: %s",
             folder, strerror(errno));
     mica_status status = MICA_OK;
     for (struct dirent *entry; status == MICA_OK && (errno = 0, entry = readdir(stream));)
-        if (*entry->d_name != '.' && wanted(folder, entry->d_name))
-            status = names_add(list, entry->d_name);
+        if (*entry->d_name != '.')
+            status = name_add(folder, entry->d_name, wanted, list);
     if (status == MICA_OK && errno)
         status = mica_fail(MICA_E_IO, "cannot read %s: %s", folder, strerror(errno));
     closedir(stream);
@@ -116,7 +124,7 @@ static mica_status folder_list(
 }
 
 static mica_status classes_find(collection *all, const mica_dataset_options *options, bool plain) {
-    MICA_TRY(folder_list(all->folder, is_folder, &all->classes));
+    MICA_TRY(folder_list(all->folder, FOLDERS, &all->classes));
     size_t wanted = (size_t)options->classes, count = all->classes.count;
     if (!count && plain)
         return names_add(&all->classes, "");
@@ -198,7 +206,9 @@ static mica_status folder_add(collection *all, const char *folder, size_t label,
 
 static mica_status entry_add(
     collection *all, const char *folder, const char *name, size_t label, visited *seen) {
-    if (is_folder(folder, name)) {
+    bool inner;
+    MICA_TRY(is_folder(folder, name, &inner));
+    if (inner) {
         bool again;
         char *inside = mica_path_join(folder, name);
         mica_status status = inside ? visit(inside, seen, &again) : MICA_E_MEMORY;
@@ -216,7 +226,7 @@ static mica_status entry_add(
 /* Adds the pictures of a folder and of those in it, to any depth. */
 static mica_status folder_add(collection *all, const char *folder, size_t label, visited *seen) {
     names list = {0};
-    mica_status status = folder_list(folder, is_any, &list);
+    mica_status status = folder_list(folder, ALL, &list);
     for (size_t i = 0; i < list.count && status == MICA_OK; i++)
         status = entry_add(all, folder, list.item[i], label, seen);
     names_free(&list);
@@ -242,7 +252,7 @@ static mica_status class_list(collection *all, size_t label) {
 /* What lies beside the classes' folders. */
 static mica_status outside_list(collection *all) {
     names list = {0};
-    mica_status status = *all->classes.item[0] ? folder_list(all->folder, is_file, &list) : MICA_OK;
+    mica_status status = *all->classes.item[0] ? folder_list(all->folder, FILES, &list) : MICA_OK;
     for (size_t i = 0; i < list.count && status == MICA_OK; i++)
         if (mica_picture_named(list.item[i]))
             status = leave_out(all, all->folder, list.item[i], "in no class's folder");

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "data/image.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <turbojpeg.h>
@@ -70,10 +71,11 @@ static struct segments segments_read(const uint8_t *data, size_t size) {
 static mica_status decode(tjhandle decoder, const char *name, const uint8_t *data, size_t size,
     int64_t min_height, int64_t min_width, mica_image *image, int *orientation) {
     int width = 0, height = 0, sampling, space = TJCS_RGB;
+    errno = 0;
     if (tjDecompressHeader3(
             decoder, data, (unsigned long)size, &width, &height, &sampling, &space) &&
         damaged(decoder))
-        return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(decoder));
+        return mica_image_damaged(name, "JPEG", tjGetErrorStr2(decoder));
     if (width < 1 || height < 1)
         return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: no picture in it", name);
     MICA_TRY(mica_image_check_size(name, height, width));
@@ -100,7 +102,7 @@ static mica_status decode(tjhandle decoder, const char *name, const uint8_t *dat
             decoder, data, (unsigned long)size, out, width, 0, height, format, TJFLAG_LIMITSCANS) &&
         damaged(decoder)) {
         free(out);
-        return mica_fail(MICA_E_FORMAT, "%s: a damaged JPEG: %s", name, tjGetErrorStr2(decoder));
+        return mica_image_damaged(name, "JPEG", tjGetErrorStr2(decoder));
     }
     if (inks)
         inks_to_colours(out, pixels);

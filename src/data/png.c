@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "data/image.h"
 
+#include <errno.h>
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,8 @@ static void on_read(png_structp png, png_bytep out, size_t size) {
 /* The only function that libpng jumps back into. */
 static mica_status decode(struct decoder *decoder, png_structp png, png_infop info) {
     if (setjmp(png_jmpbuf(png)))
-        return mica_fail(MICA_E_FORMAT, "%s: a damaged PNG: %s", decoder->name, decoder->problem);
+        return mica_image_damaged(decoder->name, "PNG", decoder->problem);
+    errno = 0;
     png_set_read_fn(png, decoder, on_read);
     png_set_chunk_cache_max(png, 1); /* texts, each of which may unpack to 8 MB, are not kept */
     png_read_info(png, info);

@@ -100,6 +100,8 @@ const char *mica_graph_warning(const mica_graph *graph, size_t index) {
 void mica_graph_set_scope(mica_graph *graph, const char *scope) {
     free(graph->scope);
     graph->scope = scope && *scope ? mica_strdup(scope) : NULL;
+    if (scope && *scope && !graph->scope)
+        mica_graph_failed(graph, MICA_E_MEMORY);
 }
 
 /* Gives a value a name that is free. */

@@ -2,9 +2,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "io/json.h"
 #include "io/stored.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,9 +62,9 @@ static mica_status tensor_add(json_t *root, const mica_stored_tensor *tensor, ui
 
 /* The length and the JSON, padded with spaces so that the data begin at a multiple of 8. */
 static mica_status header_write(mica_file_writer *file, const json_t *root) {
-    char *json = json_dumps(root, JSON_COMPACT);
+    char *json = mica_json_dumps(root, JSON_COMPACT);
     if (!json)
-        return mica_fail(MICA_E_MEMORY, "out of host memory: the header of a safetensors file");
+        return MICA_E_MEMORY;
     size_t used = strlen(json), padding = (8 - used % 8) % 8;
     uint64_t length = used + padding;
     mica_status status =

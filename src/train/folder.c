@@ -14,15 +14,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool mica_folder_has(const char *folder, const char *name) {
+mica_status mica_folder_has(const char *folder, const char *name, bool *has) {
     char *path = mica_path_join(folder, name);
-    bool there = path && !access(path, F_OK);
+    if (!path)
+        return MICA_E_MEMORY;
+    *has = !access(path, F_OK);
+    mica_status status =
+        *has || errno == ENOENT || errno == ENOTDIR
+            ? MICA_OK
+            : mica_fail(MICA_E_IO, "cannot tell whether %s is there: %s", path, strerror(errno));
     free(path);
-    return there;
+    return status;
 }
 
 mica_status mica_folder_is_free(const char *path) {
-    if (!mica_folder_has(path, MICA_RUN_CHECKPOINT) && !mica_folder_has(path, MICA_RUN_MODEL))
+    bool checkpoint, model;
+    MICA_TRY(mica_folder_has(path, MICA_RUN_CHECKPOINT, &checkpoint));
+    MICA_TRY(mica_folder_has(path, MICA_RUN_MODEL, &model));
+    if (!checkpoint && !model)
         return MICA_OK;
     return mica_fail(MICA_E_INVALID,
         "%s holds a run already: continue it with --resume, or give another folder with --out",

@@ -29,7 +29,8 @@ void mica_folder_close(mica_folder *folder);
 /* MICA_E_INVALID if the folder holds a run. */
 mica_status mica_folder_is_free(const char *path);
 
-/* True if the folder holds a file of this name. */
-bool mica_folder_has(const char *folder, const char *name);
+/* Whether the folder holds a file of this name. MICA_E_IO where that cannot be told: only what is
+ * not there is missing. */
+mica_status mica_folder_has(const char *folder, const char *name, bool *has);
 
 #endif

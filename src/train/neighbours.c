@@ -117,7 +117,9 @@ static mica_status save(const search *s) {
 static mica_status find(search *s) {
     const mica_recipe_neighbours *recipe = &s->recipe->neighbours;
     report(s, MICA_TRAIN_START, 0);
-    if (s->options->resume && mica_folder_has(s->folder.path, MICA_RUN_MODEL))
+    bool model;
+    MICA_TRY(mica_folder_has(s->folder.path, MICA_RUN_MODEL, &model));
+    if (s->options->resume && model)
         return mica_neighbours_load(s->train, s->model_path, &s->model);
     MICA_TRY(mica_neighbours_create(s->train, s->device,
         &(mica_neighbours_options){.by = (mica_neighbours_by)recipe->by,
@@ -134,15 +136,19 @@ static mica_status find(search *s) {
 
 /* ---- measuring ---- */
 
-bool mica_run_is_neighbours(const char *folder) {
+mica_status mica_run_is_neighbours(const char *folder, bool *is) {
+    *is = false;
+    bool has;
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &has));
+    if (!has)
+        return MICA_OK;
     mica_recipe *recipe = NULL;
     char *path = mica_path_join(folder, MICA_RUN_RECIPE);
-    const bool is = path && mica_folder_has(folder, MICA_RUN_RECIPE) &&
-                    mica_recipe_load(path, NULL, 0, &recipe) == MICA_OK &&
-                    recipe->neighbours.wanted;
+    mica_status status = path ? mica_recipe_load(path, NULL, 0, &recipe) : MICA_E_MEMORY;
+    *is = status == MICA_OK && recipe->neighbours.wanted;
     mica_recipe_destroy(&recipe);
     free(path);
-    return is;
+    return status;
 }
 
 static mica_status errors_measure(const mica_recipe *recipe, const char *data,

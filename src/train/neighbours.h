@@ -12,8 +12,8 @@
 mica_status mica_train_neighbours(
     mica_recipe **recipe, const mica_train_options *options, mica_train_result **result);
 
-/* Is it the folder of a run of a neighbourhood model? */
-bool mica_run_is_neighbours(const char *folder);
+/* Is it the folder of a run of a neighbourhood model? Fails as the run's recipe does. */
+mica_status mica_run_is_neighbours(const char *folder, bool *is);
 
 /* The metrics of a model on the recipe's test ratings, with those of the baselines: test_rmse,
  * test_mae unless ratings are implicit, and what mica_compare gives. Names are of static storage;

@@ -39,16 +39,15 @@ static mica_status open_model(mica_recommender *r, const char *folder, const cha
 
 static mica_status open_parts(
     mica_recommender *r, const char *folder, const char *data, const char *device) {
-    char *path = mica_path_join(folder, MICA_RUN_RECIPE);
-    if (!path)
-        return MICA_E_MEMORY;
-    mica_status status = MICA_OK;
-    if (!mica_folder_has(folder, MICA_RUN_RECIPE) || !mica_folder_has(folder, MICA_RUN_MODEL))
-        status = mica_fail(MICA_E_NOT_FOUND,
+    bool recipe, model;
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &recipe));
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_MODEL, &model));
+    if (!recipe || !model)
+        return mica_fail(MICA_E_NOT_FOUND,
             "%s is not the folder of a run: it has no %s and %s (mica train makes them)", folder,
             MICA_RUN_RECIPE, MICA_RUN_MODEL);
-    if (status == MICA_OK)
-        status = mica_recipe_load(path, NULL, 0, &r->recipe);
+    char *path = mica_path_join(folder, MICA_RUN_RECIPE);
+    mica_status status = path ? mica_recipe_load(path, NULL, 0, &r->recipe) : MICA_E_MEMORY;
     free(path);
     MICA_TRY(status);
     MICA_TRY(mica_recipe_open_ratings(r->recipe, data, &r->parts[0], &r->parts[1], &r->parts[2]));

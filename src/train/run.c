@@ -80,10 +80,12 @@ static mica_status name_classes(mica_run *run) {
     bool known = data->n_class_names == classes;
     char *path = mica_path_join(run->folder ? run->folder : ".", MICA_RUN_CLASSES), *names = NULL;
     size_t size;
-    mica_status status = MICA_OK;
+    bool has = false;
+    mica_status status =
+        run->folder ? mica_folder_has(run->folder, MICA_RUN_CLASSES, &has) : MICA_OK;
     if (!path || !(run->class_names = mica_alloc((size_t)classes, sizeof *run->class_names)))
         status = MICA_E_MEMORY;
-    else if (run->folder && mica_folder_has(run->folder, MICA_RUN_CLASSES))
+    else if (status == MICA_OK && has)
         status = mica_file_read(path, CLASSES_LIMIT, &names, &size);
     free(path);
     char *rest = names;
@@ -160,11 +162,14 @@ mica_status mica_run_open_parts(mica_run *run, const char *device) {
 }
 
 static mica_status open_folder(mica_run *run, const char *folder, const char *device) {
-    if (!mica_folder_has(folder, MICA_RUN_RECIPE))
+    bool has;
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &has));
+    if (!has)
         return mica_fail(MICA_E_NOT_FOUND,
             "%s is not the folder of a run: it has no %s (mica train makes one)", folder,
             MICA_RUN_RECIPE);
-    if (!mica_folder_has(folder, MICA_RUN_MODEL))
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_MODEL, &has));
+    if (!has)
         return mica_fail(MICA_E_NOT_FOUND,
             "%s has no %s yet: its first epoch is not done (mica train --resume continues it)",
             folder, MICA_RUN_MODEL);

@@ -565,7 +565,9 @@ static mica_status open_folder(training *t) {
     t->model_path = mica_path_join(t->folder.path, MICA_RUN_MODEL);
     if (!t->checkpoint_path || !t->model_path)
         return MICA_E_MEMORY;
-    if (mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT))
+    bool checkpoint;
+    MICA_TRY(mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT, &checkpoint));
+    if (checkpoint)
         MICA_TRY(load_checkpoint(t));
     else if (t->options.resume)
         MICA_TRY(start_weights(t));

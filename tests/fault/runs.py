@@ -1,11 +1,14 @@
 """What the fault tests share: starting `mica train`, and comparing runs."""
 import argparse
 import csv
+import functools
+import http.server
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 
 def arguments(description):
@@ -73,3 +76,24 @@ def same_results(a, b):
 
 def folder(path):
     return pathlib.Path(path)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def serve(path):
+    """Gives out a folder's files on the loopback address until the program ends; its URL."""
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Quiet, directory=path))
+    server.handle_error = lambda *_: None  # a client may hang up
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f'http://127.0.0.1:{server.server_port}'
+
+
+def vulkan_loader():
+    """The path of libvulkan.so.1, which the system's linker would take."""
+    for line in subprocess.run(['/sbin/ldconfig', '-p'], capture_output=True, text=True).stdout.splitlines():
+        if line.strip().startswith('libvulkan.so.1 '):
+            return line.split('=> ')[1]
+    sys.exit(77)  # skipped
