@@ -140,7 +140,7 @@ static const mica_key data_keys[] = {
         .help =
             "images: a folder with a folder of pictures (JPEG, PNG, WebP, BMP) for each class, and perhaps "
             "another for the test; idx: training images, training labels and perhaps test "
-            "images, test labels; csv: one file, a sample a line, its class last; cifar10: "
+            "images, test labels; csv: one file, a sample a line, its class last or in the column that the first line calls label, class or target; cifar10: "
             "records or archives of your own; codes: .npz with codes, labels and perhaps class_names, "
             "for training and perhaps for the test, or .npy for each; text: one file in UTF-8; series: one of "
             "comma-separated values; of several the first that is there. Looked for in --data DIR, then beside the "
