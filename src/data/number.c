@@ -50,10 +50,13 @@ bool mica_number_read(const char *text, double *value) {
 bool mica_number_is_name(const char *text) {
     static const char *const missing[] = {"nan", "inf", "infinity", "na", "n/a", "null", "none"};
     text += strspn(text, " \t\"");
-    text += *text == '+' || *text == '-';
-    const size_t width = strcspn(text, " \t\",");
+    const char *unsigned_text = text + (*text == '+' || *text == '-');
+    const size_t width = strcspn(unsigned_text, " \t\",");
     for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
-        if (strlen(missing[i]) == width && !strncasecmp(text, missing[i], width))
+        if (strlen(missing[i]) == width && !strncasecmp(unsigned_text, missing[i], width))
             return false;
-    return !isdigit((unsigned char)*text) && !(*text == '.' && isdigit((unsigned char)text[1]));
+    const bool hex = width > 2 && !strncasecmp(unsigned_text, "0x", 2) &&
+                     2 + strspn(unsigned_text + 2, "0123456789abcdefABCDEF") == width;
+    const char *end = number_end(text);
+    return !hex && (!end || isalpha((unsigned char)*end)); /* "1x1" is a pixel's */
 }

@@ -12,8 +12,9 @@ bool mica_number_start(const char *text, const char **end, double *value);
 /* The same where nothing may follow. */
 bool mica_number_read(const char *text, double *value);
 
-/* Can the cell of a table be a column's name? Not what begins like a number or stands for one that
- * is missing (nan, inf, NA, null, none). An empty cell can. */
+/* Can the cell of a table be a column's name? Not a number, decimal or hexadecimal, perhaps with
+ * something but a letter behind it (a date), nor what stands for one that is missing (nan, inf, NA,
+ * null, none). An empty cell can. */
 bool mica_number_is_name(const char *text);
 
 #endif

@@ -227,7 +227,7 @@ START_TEST(csv_label) {
         int label;
     } cases[] = {{"label,a,b", "t.csv: the label is column 1 (label)", 0},
         {"a, \"Class\" ,b", "t.csv: the label is column 2 (Class)", 1}, {"a,b,target", NULL, 2},
-        {"label,a,y", NULL, 2},
+        {"label,a,y", NULL, 2}, {"label,1x1,28x28", "t.csv: the label is column 1 (label)", 0},
         {"a,b,c",
             "t.csv: the label is column 3 (c), the last; none is called label, class or target",
             2}};
@@ -272,6 +272,7 @@ START_TEST(csv_refused) {
     ck_refused(csv("x,2,0\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted a");
     ck_refused(csv("0x1,0x2,0x0\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted");
     ck_refused(csv("nan,NA,null\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted");
+    ck_refused(csv("2020-01-01,1;5,0x1F\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1");
     ck_refused(csv(",,\n1,2,0\n", NULL, &set), MICA_E_FORMAT, "t.csv:1: column 1: wanted a number");
     ck_refused(csv("a;b;class\n1;2;0\n", NULL, &set), MICA_E_FORMAT,
         "t.csv:2: column 1: wanted a number, came \"1;2;0\"; fields are separated by commas, and "
