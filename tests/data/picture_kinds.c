@@ -369,8 +369,8 @@ START_TEST(bmp) {
     }
     mica_image image;
     const struct bmp packed = {40, 8, 1}; /* run lengths */
-    ck_refused(mica_image_decode("t", file, bmp_make(file, &packed), 0, 0, &image),
-        MICA_E_FORMAT, "t: a BMP of 8 bits a pixel and compression 1, which is not read");
+    ck_refused(mica_image_decode("t", file, bmp_make(file, &packed), 0, 0, &image), MICA_E_FORMAT,
+        "t: a BMP of 8 bits a pixel and compression 1, which is not read");
     size_t size = bmp_make(file, &(struct bmp){40, 4});
     file[46] = 3; /* colours of its palette */
     ck_refused(mica_image_decode("t", file, size, 0, 0, &image), MICA_E_FORMAT,
