@@ -293,9 +293,8 @@ typedef struct bench {
 } bench;
 
 static mica_status make_buffer(bench *b, binding which, uint64_t count) {
-    const uint32_t one = 0x3f800000; /* 1.0f: zeros may be faster than numbers */
     MICA_TRY(mica_buffer_create(b->device, count * 4, MICA_MEMORY_DEVICE, &b->buffers[which]));
-    return mica_buffer_fill(b->buffers[which], 0, one, count * 4);
+    return mica_tune_fill(b->buffers[which], which);
 }
 
 static mica_status make_buffers(bench *b) {
@@ -336,6 +335,15 @@ static int log2_up(uint32_t x) {
     return bits;
 }
 
+static mica_buffer *result(void *user) {
+    return ((bench *)user)->buffers[OUT];
+}
+
+static double expect(void *user, uint64_t at, double *slack) {
+    return mica_conv2d_expect(((const bench *)user)->node->attrs, at, slack);
+}
+
+/* NULL: none gives right numbers. */
 static const variant *choose(mica_device *device, const mica_node *node, const product *x,
     const variant *variants, int n_variants) {
     static const char *const passes[] = {"forward", "data", "filter"};
@@ -352,10 +360,17 @@ static const variant *choose(mica_device *device, const mica_node *node, const p
         passes[x->attrs->pass], s->filter_h, s->filter_w, s->stride_h, s->stride_w, log2_up(x->m),
         log2_up(x->n), log2_up(x->k), log2_up(x->batch));
     bench b = {.device = device, .node = node, .variants = variants, .n_variants = n};
-    int choice = mica_tune_choose(device, key, names, n, record, &b);
+    const mica_tune_problem problem = {.record = record,
+        .result = result,
+        .count = x->params.count,
+        .terms = x->k,
+        .expect = expect,
+        .user = &b,
+        .graph = node->graph};
+    int choice = mica_tune_choose(device, key, names, n, &problem);
     for (int i = 0; i < BINDINGS; i++)
         mica_buffer_destroy(&b.buffers[i]);
-    return &variants[choice];
+    return choice < 0 ? NULL : &variants[choice];
 }
 
 /* ---- plan ---- */
@@ -370,6 +385,8 @@ mica_status mica_conv2d_plan_gemm(const mica_node *node, mica_plan *plan) {
     variant variants[VARIANTS_MOST];
     int n = variants_of(mica_plan_traits(plan), &x, variants);
     const variant *v = choose(mica_plan_device(plan), node, &x, variants, n);
+    if (!v)
+        return MICA_E_DEVICE;
     int parts = v->parts ? mica_plan_scratch(plan, v->parts) : -1;
     for (int i = 0; i < v->n_launches; i++) {
         const launch *l = &v->launches[i];

@@ -156,9 +156,8 @@ typedef struct bench {
 } bench;
 
 static mica_status make_buffer(bench *b, int which, uint64_t count) {
-    const uint32_t one = 0x3f800000; /* 1.0f: zeros may be faster than numbers */
     MICA_TRY(mica_buffer_create(b->device, count * 4, MICA_MEMORY_DEVICE, &b->buffers[which]));
-    return mica_buffer_fill(b->buffers[which], 0, one, count * 4);
+    return mica_tune_fill(b->buffers[which], (uint32_t)which);
 }
 
 static mica_status make_buffers(bench *b) {
@@ -214,13 +213,22 @@ static int log2_up(uint32_t x) {
     return bits;
 }
 
-static bool is_faster(mica_device *device, const mica_node *node,
-    const mica_plan_launch_desc *direct, const winograd *w) {
+static mica_buffer *result(void *user) {
+    return ((bench *)user)->buffers[OUT];
+}
+
+static double expect(void *user, uint64_t at, double *slack) {
+    return mica_conv2d_expect(((const bench *)user)->node->attrs, at, slack);
+}
+
+static mica_status is_faster(mica_device *device, const mica_node *node,
+    const mica_plan_launch_desc *direct, const winograd *w, bool *faster) {
     static const char *const names[] = {"direct", "winograd"};
     const double worth_measuring = 1e5; /* flops: below, a launch costs more than it saves */
     const winograd_params *p = &w->params;
+    *faster = false;
     if (direct->flops < worth_measuring)
-        return false;
+        return MICA_OK;
     const mica_conv2d_attrs *attrs = node->attrs;
     char key[128], parts[24] = "";
     if (p->groups > 1)
@@ -229,10 +237,18 @@ static bool is_faster(mica_device *device, const mica_node *node,
         attrs->pass == MICA_CONV2D_DATA ? "data" : "forward", p->to_h, p->to_w, log2_up(p->from_c),
         log2_up(p->to_c), log2_up(p->batch), parts);
     bench b = {.device = device, .node = node, .direct = direct, .winograd = w};
-    int choice = mica_tune_choose(device, key, names, 2, record, &b);
+    const mica_tune_problem problem = {.record = record,
+        .result = result,
+        .count = (uint64_t)mica_shape_count(node->out[0]->shape),
+        .terms = 9 * (uint64_t)p->from_c,
+        .expect = expect,
+        .user = &b,
+        .graph = node->graph};
+    int choice = mica_tune_choose(device, key, names, 2, &problem);
     for (int i = 0; i < BUFFERS; i++)
         mica_buffer_destroy(&b.buffers[i]);
-    return choice == 1;
+    *faster = choice == 1;
+    return choice < 0 ? MICA_E_DEVICE : MICA_OK;
 }
 
 /* ---- plan ---- */
@@ -240,8 +256,9 @@ static bool is_faster(mica_device *device, const mica_node *node,
 mica_status mica_conv2d_plan_winograd(
     const mica_node *node, const mica_plan_launch_desc *direct, mica_plan *plan, bool *planned) {
     winograd w = {.turned = 0};
-    *planned = describe(&w, node, direct, mica_plan_traits(plan)) &&
-               is_faster(mica_plan_device(plan), node, direct, &w);
+    *planned = describe(&w, node, direct, mica_plan_traits(plan));
+    if (*planned)
+        MICA_TRY(is_faster(mica_plan_device(plan), node, direct, &w, planned));
     if (!*planned)
         return MICA_OK;
     int turned = mica_plan_scratch(plan, w.turned);

@@ -19,6 +19,10 @@ int mica_elementwise_unary_row(const mica_node *consumer, int at, float *immedia
 /* "relu"; NULL if there is no such row. Static storage. */
 const char *mica_elementwise_row_name(int row);
 
+/* The row's value for one operand in double precision; -1: a itself. *slack, how far a may be off,
+ * becomes how far a kernel's result may be off. */
+double mica_elementwise_value(int row, float immediate, double a, double *slack);
+
 /* a + number. */
 mica_value *mica_shift(mica_value *a, float number);
 

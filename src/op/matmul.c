@@ -95,7 +95,9 @@ static mica_status plan(const mica_node *node, mica_plan *plan) {
     mica_matmul_variant variants[MICA_MATMUL_VARIANTS];
     int n = mica_matmul_variants(mica_plan_traits(plan), &shape, variants);
     const mica_matmul_variant *chosen =
-        mica_matmul_choose(mica_plan_device(plan), &shape, variants, n);
+        mica_matmul_choose(mica_plan_device(plan), node->graph, &shape, variants, n);
+    if (!chosen)
+        return MICA_E_DEVICE;
     int parts = chosen->parts ? mica_plan_scratch(plan, chosen->parts) : -1;
     for (int i = 0; i < chosen->n_launches; i++) {
         const mica_matmul_launch *launch = &chosen->launches[i];

@@ -65,8 +65,9 @@ int mica_matmul_variants(const mica_traits *traits, const mica_matmul_shape *sha
 mica_status mica_matmul_record(mica_device *device, const mica_matmul_variant *variant,
     mica_buffer *const buffers[MICA_MATMUL_BINDINGS], bool timed, mica_commands **commands);
 
-/* The one that was measured fastest for shapes of this class on the device (matmul_tune.c). */
-const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_matmul_shape *shape,
-    const mica_matmul_variant *variants, int n_variants);
+/* The one that was measured fastest for shapes of this class on the device (matmul_tune.c); NULL
+ * where none gives right numbers (last error set). */
+const mica_matmul_variant *mica_matmul_choose(mica_device *device, mica_graph *graph,
+    const mica_matmul_shape *shape, const mica_matmul_variant *variants, int n_variants);
 
 #endif

@@ -1,8 +1,10 @@
 /* Runs the variants of a matrix product on memory of their own, for the measured choice. */
 #include "base/error.h"
+#include "op/elementwise.h"
 #include "op/matmul_plan.h"
 #include "tune/tune.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,12 +35,11 @@ typedef struct bench {
 } bench;
 
 static mica_status make_buffer(bench *b, mica_matmul_binding binding, uint64_t count) {
-    const uint32_t one = 0x3f800000; /* 1.0f: zeros may be faster than numbers */
     mica_buffer **buffer = &b->buffers[binding];
     if (!count)
         return MICA_OK;
     MICA_TRY(mica_buffer_create(b->device, count * 4, MICA_MEMORY_DEVICE, buffer));
-    return mica_buffer_fill(*buffer, 0, one, count * 4);
+    return mica_tune_fill(*buffer, binding);
 }
 
 static mica_status make_buffers(bench *b) {
@@ -60,6 +61,28 @@ static mica_status record(void *user, int index, mica_commands **commands) {
     return mica_matmul_record(b->device, &b->variants[index], b->buffers, true, commands);
 }
 
+static mica_buffer *result(void *user) {
+    return ((bench *)user)->buffers[MICA_MATMUL_C];
+}
+
+static double expect(void *user, uint64_t at, double *slack) {
+    const mica_matmul_shape *s = ((const bench *)user)->shape;
+    const uint64_t m = s->m, n = s->n, k = s->k, z = at / (m * n), i = at / n % m, j = at % n;
+    double sum = 0, magnitude = 0;
+    for (uint64_t l = 0; l < k; l++) {
+        const uint64_t a = z * s->sa + (s->ta ? l * m + i : i * k + l);
+        const uint64_t b = z * s->sb + (s->tb ? j * k + l : l * n + j);
+        const double product =
+            (double)mica_tune_number(MICA_MATMUL_A, a) * (double)mica_tune_number(MICA_MATMUL_B, b);
+        sum += product;
+        magnitude += fabs(product);
+    }
+    if (s->bias)
+        sum += (double)mica_tune_number(MICA_MATMUL_BIAS, j);
+    *slack = mica_tune_slack(k, magnitude + 1);
+    return mica_elementwise_value(s->act, s->act_k, sum, slack);
+}
+
 /* Multiply-adds: below, a launch costs more than a better kernel saves. */
 static const double worth_measuring = 1e6;
 
@@ -71,8 +94,8 @@ static int log2_up(uint32_t x) {
     return bits;
 }
 
-const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_matmul_shape *s,
-    const mica_matmul_variant *variants, int n_variants) {
+const mica_matmul_variant *mica_matmul_choose(mica_device *device, mica_graph *graph,
+    const mica_matmul_shape *s, const mica_matmul_variant *variants, int n_variants) {
     if ((double)s->m * s->n * s->k * s->batch < worth_measuring)
         return variants;
     char key[96];
@@ -83,8 +106,15 @@ const mica_matmul_variant *mica_matmul_choose(mica_device *device, const mica_ma
         s->tb ? 't' : 'n', s->bias || s->act >= 0 ? " epilogue" : "", log2_up(s->m), log2_up(s->n),
         log2_up(s->k), log2_up(s->batch));
     bench b = {.device = device, .shape = s, .variants = variants, .n_variants = n_variants};
-    int choice = mica_tune_choose(device, key, names, n_variants, record, &b);
+    const mica_tune_problem problem = {.record = record,
+        .result = result,
+        .count = (uint64_t)s->m * s->n * s->batch,
+        .terms = s->k,
+        .expect = expect,
+        .user = &b,
+        .graph = graph};
+    int choice = mica_tune_choose(device, key, names, n_variants, &problem);
     for (int i = 0; i < MICA_MATMUL_BINDINGS; i++)
         mica_buffer_destroy(&b.buffers[i]);
-    return &variants[choice];
+    return choice < 0 ? NULL : &variants[choice];
 }

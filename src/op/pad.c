@@ -125,8 +125,8 @@ static mica_status launch(
     for (int i = count; i < result.rank; i++)
         params.unit *= (int32_t)result.dim[i];
     params.rows.size = (uint32_t)mica_shape_count(result) / params.rows.count;
-    /* Of an element: how often its line may be in the padded tensor, with six loops over dimensions;
-     * and along the line, of which EDGE repeats the ends alone. */
+    /* Of an element: how often its line may be in the padded tensor, with six loops over
+     * dimensions; and along the line, of which EDGE repeats the ends alone. */
     uint64_t lines = 1, ends = 0;
     for (int i = 0; backward && i < count - 1; i++)
         lines *= copies_most(attrs, i);

@@ -449,17 +449,20 @@ static mica_status open_device(training *t) {
     return t->device_text ? MICA_OK : MICA_E_MEMORY;
 }
 
+/* What is to be said of the data, the network and its programs. */
 static mica_status take_notes(training *t) {
     const char *of_data = mica_dataset_get_info(t->train)->note;
     size_t count = 0;
     while (mica_graph_warning(t->network->graph, count))
         count++;
-    if (!(t->notes = mica_alloc(count + 1, sizeof *t->notes)))
-        return MICA_E_MEMORY;
+    const char **notes = realloc(t->notes, (t->n_notes + count + 1) * sizeof *notes);
+    if (!notes)
+        return mica_fail(MICA_E_MEMORY, "out of host memory");
+    t->notes = notes;
     if (of_data)
-        t->notes[t->n_notes++] = of_data;
+        notes[t->n_notes++] = of_data;
     for (size_t i = 0; i < count; i++)
-        t->notes[t->n_notes++] = mica_graph_warning(t->network->graph, i);
+        notes[t->n_notes++] = mica_graph_warning(t->network->graph, i);
     return MICA_OK;
 }
 
@@ -473,7 +476,6 @@ static mica_status add_notes(training *t, const mica_texts *more) {
     return MICA_OK;
 }
 
-/* Reads the weights to start from, and adds what is to be said of them to the notes. */
 static mica_status start_weights(training *t) {
     char *path = NULL;
     if (!t->recipe->weights)
@@ -494,7 +496,6 @@ static mica_status try_uses(training *t) {
 
 static mica_status compile(training *t) {
     MICA_TRY(mica_recipe_build(t->recipe, t->recipe->batch, &t->network));
-    MICA_TRY(take_notes(t));
     MICA_TRY(try_uses(t));
     MICA_TRY(mica_network_accepts(t->network, t->train, "training"));
     if (t->validation)
@@ -522,6 +523,7 @@ static mica_status compile(training *t) {
     if (t->validation || t->test)
         MICA_TRY(
             mica_evaluator_create(t->model, t->network, !t->recipe->data.strict, &t->evaluator));
+    MICA_TRY(take_notes(t));
     MICA_TRY(mica_record_create(t->recipe, t->network, t->model, t->position.steps_per_epoch,
         t->validation != NULL, &t->record));
     t->sample_loss = mica_alloc((size_t)t->recipe->batch, sizeof *t->sample_loss);

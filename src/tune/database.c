@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD  "mica tuning 1\n"
+#define HEAD  "mica tuning 2\n"
 #define LIMIT ((size_t)1 << 20)
 
 enum { SUM_SIZE = 17 }; /* 16 digits and a line end */

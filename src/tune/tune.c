@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "device/device_impl.h"
+#include "tune/check.h"
 #include "tune/database.h"
 #include "tune/stamp.h"
 
@@ -75,6 +76,7 @@ typedef struct candidate {
     mica_commands *commands; /* NULL: it dropped out */
     uint64_t *times;         /* of its launches */
     double best;             /* nanoseconds, the least of all runs */
+    mica_tune_sample sample; /* of what it computed */
 } candidate;
 
 static double seconds(void) {
@@ -98,18 +100,63 @@ static mica_status run(mica_device *device, candidate *c) {
 static void drop(candidate *c) {
     mica_commands_destroy(&c->commands);
     free(c->times);
+    free(c->sample.numbers);
     c->times = NULL;
+    c->sample.numbers = NULL;
 }
 
-/* The first run may compile, so its time does not count. */
-static void start(
-    mica_device *device, candidate *c, int index, mica_tune_record *record, void *user) {
-    if (record(user, index, &c->commands) != MICA_OK)
+/* What all steps of a choice know. */
+typedef struct choice {
+    mica_device *device;
+    const char *key, *const *names;
+    int n, wrong; /* candidates; those of them that computed wrong numbers */
+    const mica_tune_problem *problem;
+    candidate *candidates;
+} choice;
+
+static void drop_wrong(choice *c, int index, uint64_t at) {
+    c->wrong++;
+    drop(&c->candidates[index]);
+    if (c->problem->graph)
+        mica_graph_warn(c->problem->graph,
+            "the driver of %s computes wrong numbers with the kernel %s (%s, element %llu), which "
+            "is not used",
+            c->device->info.id, c->names[index], c->key, (unsigned long long)at);
+}
+
+/* The first run may compile, so its time does not count. What it computed does. */
+static void start(choice *all, int index) {
+    candidate *c = &all->candidates[index];
+    const mica_tune_problem *problem = all->problem;
+    c->best = INFINITY;
+    if (problem->record(problem->user, index, &c->commands) != MICA_OK)
         return;
     c->times = mica_alloc(c->commands->count, sizeof *c->times);
-    if (!c->times || run(device, c) != MICA_OK)
+    uint64_t at;
+    if (!c->times || mica_tune_spoil(problem) != MICA_OK || run(all->device, c) != MICA_OK ||
+        mica_tune_read(problem, &c->sample) != MICA_OK)
         drop(c);
+    else if (!mica_tune_is_right(problem, &c->sample, &at))
+        drop_wrong(all, index, at);
     c->best = INFINITY;
+}
+
+/* Drops those whose numbers differ from others' and are wrong. */
+static void compare(choice *c) {
+    int first = 0;
+    for (int i = 1; i < c->n; i++) {
+        uint64_t at;
+        while (first < i && !c->candidates[first].commands)
+            first++;
+        if (first == i || !c->candidates[i].commands)
+            continue;
+        int found = mica_tune_compare(
+            c->problem, &c->candidates[first].sample, &c->candidates[i].sample, &at);
+        if (found)
+            drop_wrong(c, found < 0 ? first : i, at);
+        if (found < 0) /* those that agreed with it are compared again */
+            i = first = 0;
+    }
 }
 
 /* In turn, so that a slow moment of the machine is no candidate's own. */
@@ -127,50 +174,59 @@ static void measure(mica_device *device, candidate *candidates, int n) {
         }
 }
 
-/* Returns the fastest, or -1 if none ran. */
-static int fastest(mica_device *device, int n, mica_tune_record *record, void *user) {
-    candidate *candidates = mica_alloc((size_t)n, sizeof *candidates);
-    if (!candidates)
-        return -1;
-    for (int i = 0; i < n; i++)
-        start(device, &candidates[i], i, record, user);
-    measure(device, candidates, n);
-    int best = -1;
-    for (int i = 0; i < n; i++)
-        if (candidates[i].commands &&
-            (best < 0 || candidates[i].best < candidates[best].best * clearly))
-            best = i;
-    for (int i = 0; i < n; i++)
-        drop(&candidates[i]);
-    free(candidates);
-    return best;
+/* Sets *best to the fastest of those that are right, or leaves it where none ran. */
+static mica_status fastest(choice *c, int *best) {
+    c->candidates = mica_alloc((size_t)c->n, sizeof *c->candidates);
+    if (!c->candidates)
+        return MICA_E_MEMORY;
+    for (int i = 0; i < c->n; i++)
+        start(c, i);
+    compare(c);
+    measure(c->device, c->candidates, c->n);
+    int taken = -1;
+    for (int i = 0; i < c->n; i++)
+        if (c->candidates[i].commands &&
+            (taken < 0 || c->candidates[i].best < c->candidates[taken].best * clearly))
+            taken = i;
+    for (int i = 0; i < c->n; i++)
+        drop(&c->candidates[i]);
+    free(c->candidates);
+    if (taken < 0 && c->wrong)
+        return mica_fail(MICA_E_DEVICE,
+            "%s: the driver of %s computes wrong numbers with each of the %d kernels that there "
+            "are; try another device (mica check tells more)",
+            c->key, c->device->info.id, c->wrong);
+    *best = taken;
+    return MICA_OK;
 }
 
-/* What the environment asks for instead of a measurement: the first of all, or the one of that
- * name; -1: nothing. */
+/* What the environment asks for instead of a measurement: the candidate of that name, or the first
+ * of all; -1: nothing. */
 static int asked_for(const char *const *names, int n) {
     const char *wanted = getenv("MICA_TUNE");
     for (int i = 0; wanted && i < n; i++)
         if (!strcmp(wanted, names[i]))
             return i;
-    return wanted && !strcmp(wanted, "0") ? 0 : -1;
+    return wanted && *wanted ? 0 : -1;
 }
 
 int mica_tune_choose(mica_device *device, const char *key, const char *const *names, int n,
-    mica_tune_record *record, void *user) {
-    int choice = asked_for(names, n);
-    if (choice >= 0)
-        return choice;
+    const mica_tune_problem *problem) {
+    int taken = asked_for(names, n);
+    if (taken >= 0)
+        return taken;
     if (n < 2 || device->backend == &mica_backend_null)
         return 0;
     tuning *t = tuning_of(device);
     if (!t)
         return 0;
-    choice = known(t, key, names, n);
-    if (choice >= 0)
-        return choice;
-    choice = fastest(device, n, record, user);
-    if (choice < 0)
+    taken = known(t, key, names, n);
+    if (taken >= 0)
+        return taken;
+    choice c = {.device = device, .key = key, .names = names, .n = n, .problem = problem};
+    if (fastest(&c, &taken) == MICA_E_DEVICE)
+        return -1;
+    if (taken < 0)
         return 0;
     /* Another process may have chosen meanwhile: then all go by what the file says. */
     if (t->path)
@@ -178,7 +234,7 @@ int mica_tune_choose(mica_device *device, const char *key, const char *const *na
     int theirs = known(t, key, names, n);
     if (theirs >= 0)
         return theirs;
-    if (mica_tune_set(&t->database, key, names[choice]) == MICA_OK && t->path)
+    if (mica_tune_set(&t->database, key, names[taken]) == MICA_OK && t->path)
         mica_tune_save(&t->database, t->path);
-    return choice;
+    return taken;
 }

@@ -14,34 +14,69 @@ static mica_device *device;
 
 enum { COUNT = 4096, MANY = 32 };
 
+/* How a candidate computes what it should not. */
+typedef enum fault { RIGHT, SHIFTED, EARLY, ONE_PLACE } fault;
+
 /* What a candidate costs, in launches; 0: it cannot be recorded. */
 typedef struct work {
     int launches[4];
-    mica_buffer *buffer;
+    fault faults[4];
+    mica_buffer *in, *out;
     int recorded;
 } work;
 
+/* Of 2 x + 1. */
 static mica_status record(void *user, int index, mica_commands **commands) {
     work *w = user;
-    mica_launch launches[MANY];
+    mica_launch launches[MANY + 1];
+    const fault how = w->faults[index];
     int n = w->launches[index];
     w->recorded++;
     if (!n)
         return mica_fail(MICA_E_UNSUPPORTED, "this candidate cannot run");
-    if (!w->buffer)
-        ok(mica_buffer_create(device, COUNT * 8, MICA_MEMORY_DEVICE, &w->buffer));
+    if (!w->in) {
+        ok(mica_buffer_create(device, COUNT * 4, MICA_MEMORY_DEVICE, &w->in));
+        ok(mica_buffer_create(device, COUNT * 4, MICA_MEMORY_DEVICE, &w->out));
+        ok(mica_tune_fill(w->in, 0));
+    }
     for (int i = 0; i < n; i++)
-        launches[i] = probe_launch(device, 2, 1, COUNT, w->buffer, 0, w->buffer, COUNT);
+        launches[i] = probe_launch(device, 2, how == SHIFTED ? 1.001f : 1,
+            how == EARLY ? COUNT - 600 : COUNT, w->in, 0, w->out, 0);
+    if (how == ONE_PLACE)
+        launches[n++] = probe_launch(device, 2, 5, 1, w->in, 0, w->out, 1024);
     return mica_commands_create(device, launches, (size_t)n, true, commands);
+}
+
+static mica_buffer *result(void *user) {
+    return ((work *)user)->out;
+}
+
+static double expect(void *user, uint64_t at, double *slack) {
+    (void)user;
+    *slack = mica_tune_slack(2, 3);
+    return 2 * (double)mica_tune_number(0, at) + 1;
 }
 
 static const char *const names[] = {"one", "two", "three", "four"};
 
-static int choose(const char *key, work *w, int n) {
+static int choose_of(mica_device *on, const char *key, const char *const *candidates, work *w,
+    int n, mica_graph *graph) {
     w->recorded = 0;
-    int choice = mica_tune_choose(device, key, names, n, record, w);
-    mica_buffer_destroy(&w->buffer);
+    const mica_tune_problem problem = {.record = record,
+        .result = result,
+        .count = COUNT,
+        .terms = 2,
+        .expect = expect,
+        .user = w,
+        .graph = graph};
+    int choice = mica_tune_choose(on, key, candidates, n, &problem);
+    mica_buffer_destroy(&w->in);
+    mica_buffer_destroy(&w->out);
     return choice;
+}
+
+static int choose(const char *key, work *w, int n) {
+    return choose_of(device, key, names, w, n, NULL);
 }
 
 static void reopen(void) {
@@ -94,9 +129,8 @@ START_TEST(obeys_the_file) {
     }
     /* a choice that is not among the candidates is measured again */
     const char *const others[] = {"five", "six"};
-    ck_assert_int_eq(mica_tune_choose(device, "key", others, 2, record, &reversed), 0);
+    ck_assert_int_eq(choose_of(device, "key", others, &reversed, 2, NULL), 0);
     ck_assert_int_eq(reversed.recorded, 2);
-    mica_buffer_destroy(&reversed.buffer);
 }
 END_TEST
 
@@ -167,7 +201,7 @@ START_TEST(can_be_turned_off) {
     mica_device *null;
     unsetenv("MICA_TUNE");
     ok(mica_device_open("null", &null));
-    ck_assert_int_eq(mica_tune_choose(null, "key", names, 2, record, &w), 0);
+    ck_assert_int_eq(choose_of(null, "key", names, &w, 2, NULL), 0);
     ck_assert_int_eq(w.recorded, 0);
     mica_device_destroy(&null);
 }
@@ -179,9 +213,68 @@ START_TEST(can_be_asked_for_by_name) {
     ck_assert_int_eq(choose("key", &w, 2), 1);
     ck_assert_int_eq(w.recorded, 0);
     ck_assert_ptr_null(tuning_file());
-    setenv("MICA_TUNE", "another", 1);
+    setenv("MICA_TUNE", "another", 1); /* the first, where there is none of that name */
+    w = (work){{MANY, 1}};
     ck_assert_int_eq(choose("key", &w, 2), 0);
-    ck_assert_int_gt(w.recorded, 0);
+    ck_assert_int_eq(w.recorded, 0);
+    ck_assert_ptr_null(tuning_file());
+}
+END_TEST
+
+/* However fast it is, and whatever is wrong with it. */
+START_TEST(never_takes_a_wrong_one) {
+    static const fault faults[] = {SHIFTED, EARLY, ONE_PLACE};
+    for (int i = 0; i < 3; i++) {
+        mica_graph *graph;
+        ok(mica_graph_create(&graph));
+        const char *key = (const char *const[]){"shifted", "early", "one place"}[i];
+        work w = {{MANY, 1, 2}, {RIGHT, faults[i], RIGHT}};
+        ck_assert_int_eq(choose_of(device, key, names, &w, 3, graph), 2);
+        ck_assert_int_eq(w.recorded, 3);
+        const char *warning = mica_graph_warning(graph, 0);
+        ck_assert_msg(warning && strstr(warning, "wrong numbers with the kernel two"), "%s",
+            warning ? warning : "no warning");
+        ck_assert_ptr_null(mica_graph_warning(graph, 1));
+        /* what is stored is the right one */
+        reopen();
+        ck_assert_int_eq(choose(key, &w, 3), 2);
+        ck_assert_int_eq(w.recorded, 0);
+        /* the one expected best may be the wrong one */
+        work first = {{1, MANY, MANY}, {faults[i], RIGHT, RIGHT}};
+        ck_assert_int_gt(choose_of(device, "first", names, &first, 3, NULL), 0);
+        mica_graph_destroy(&graph);
+        reopen();
+    }
+}
+END_TEST
+
+START_TEST(fails_where_all_are_wrong) {
+    work w = {{1, 2}, {SHIFTED, EARLY}};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(choose("key", &w, 2), -1);
+        ck_assert_ptr_nonnull(strstr(mica_last_error(), "wrong numbers with each of the 2"));
+        ck_assert_int_eq(w.recorded, 2); /* nothing is kept */
+        ck_assert_ptr_null(tuning_file());
+        reopen();
+    }
+}
+END_TEST
+
+/* The file of a build that did not check its candidates. */
+START_TEST(does_not_trust_files_of_before) {
+    work w = {{1, MANY}};
+    ck_assert_int_eq(choose("key", &w, 2), 0);
+    char *path = tuning_file(), *data;
+    size_t size;
+    ok(mica_file_read(path, 10000, &data, &size));
+    ck_assert_int_eq(strncmp(data, "mica tuning 2\n", 14), 0);
+    data[12] = '1';
+    ok(mica_file_replace(path, data, size));
+    reopen();
+    ck_assert_int_eq(choose("key", &w, 2), 0);
+    ck_assert_int_eq(w.recorded, 2);
+    free(path);
+    free(data);
 }
 END_TEST
 
@@ -202,6 +295,9 @@ int main(int argc, char **argv) {
     tcase_add_test(tests, works_where_nothing_can_be_written);
     tcase_add_test(tests, can_be_turned_off);
     tcase_add_test(tests, can_be_asked_for_by_name);
+    tcase_add_test(tests, never_takes_a_wrong_one);
+    tcase_add_test(tests, fails_where_all_are_wrong);
+    tcase_add_test(tests, does_not_trust_files_of_before);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* drivers start threads, which a fork loses */
