@@ -1,5 +1,11 @@
-/* Devices: what there is, and opening one. A device and everything made on it is used by one
- * thread at a time. */
+/* Devices: what there is, and opening one. A device and everything made on it is used by one thread
+ * at a time; threads may find, open, use and destroy devices of their own at the same time, also as
+ * the first that do so in the process.
+ *
+ * PoCL has no device where it cannot write its cache folder: $POCL_CACHE_DIR, or pocl/kcache under
+ * $XDG_CACHE_HOME or ~/.cache. The library leaves the environment alone; a program for users
+ * without a home sets POCL_CACHE_DIR to a folder of its own (0700) before the first call here, as
+ * the program `mica` does. */
 #ifndef MICA_DEVICE_H
 #define MICA_DEVICE_H
 
@@ -43,6 +49,8 @@ typedef struct mica_device_info {
     char name[128];     /* as the driver gives it */
     char driver[128];   /* platform and driver version */
     char problem[256];  /* why it cannot be used; "" if it can */
+    char note[520];     /* of an open device whose name left the choice open: what its user may not
+                           expect of it, such as computing on the CPU; else "" */
     mica_traits traits; /* the driver's claims; unprobed until the device is opened */
 } mica_device_info;
 

@@ -143,6 +143,7 @@ MICA_API void mica_run_destroy(mica_run **run);
 typedef struct mica_run_info {
     const char *name;               /* the recipe's */
     const char *device;             /* "opencl:0 (name of the device)" */
+    const char *device_note;        /* see mica_device_info; "" if there is none */
     mica_shape sample;              /* what one prediction takes */
     int64_t batch;                  /* samples that are encoded at a time */
     float white;                    /* the number of a white pixel in the data, before they are

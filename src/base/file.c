@@ -257,12 +257,16 @@ mica_status mica_folder_make(const char *path) {
     return folder_make(path, 0777);
 }
 
+mica_status mica_private_folder(const char *path) {
+    return folder_make(path, 0700);
+}
+
 mica_status mica_private_begin(const char *path, mica_file_writer **writer) {
     const char *slash = strrchr(path, '/');
     char *folder = mica_format("%.*s", slash ? (int)(slash - path) : 0, path);
     mica_status status = folder ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK && *folder)
-        status = folder_make(folder, 0700);
+        status = mica_private_folder(folder);
     free(folder);
     return status == MICA_OK ? begin(path, 0600, writer) : status;
 }

@@ -40,6 +40,9 @@ bool mica_file_is_temporary(const char *name);
 mica_status mica_private_read(const char *path, size_t limit, char **data, size_t *size);
 mica_status mica_private_begin(const char *path, mica_file_writer **writer);
 
+/* Makes a folder and those above it, 0700 where they are not there. */
+mica_status mica_private_folder(const char *path);
+
 /* Makes a folder and those above it. One that is there is fine. */
 mica_status mica_folder_make(const char *path);
 

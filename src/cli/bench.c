@@ -188,6 +188,7 @@ static int bench_all(request *asked, const char *device, char **names, int n_nam
     if (status != MICA_OK)
         return mica_cli_fail(status);
     const mica_device_info *info = mica_device_get_info(asked->device);
+    mica_cli_device_note(info->note);
     if (!asked->json)
         mica_cli_out("%s (%s)\n", info->id, info->name);
     int code = asked->matmul ? bench_products(asked)

@@ -106,6 +106,7 @@ static int check_device(const options *o, const char *name, json_t *devices) {
         return status == MICA_E_NOT_FOUND && o->skip_missing ? EXIT_SKIPPED : code;
     }
     const mica_device_info *info = mica_device_get_info(device);
+    mica_cli_device_note(info->note);
     mica_cli_out("%s: %s, %s\n", info->id, info->name, info->driver);
     mica_cli_out("  %-28s %5s %10s %10s\n", "operator", "cases", "forward", "gradient");
     json_t *list = json_array();

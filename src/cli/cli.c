@@ -131,6 +131,11 @@ int mica_cli_output_check(const char *command, const char *path) {
     return code;
 }
 
+void mica_cli_device_note(const char *note) {
+    if (*note)
+        mica_cli_err("note: %s\n", note);
+}
+
 json_t *mica_cli_real(double number) {
     return isfinite(number) ? json_real(number) : json_null();
 }

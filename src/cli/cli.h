@@ -58,6 +58,9 @@ int mica_cli_recipe_check(const char *command, const char *path);
  * folder's, or its folder is not there or cannot be written into. `command` begins it. */
 int mica_cli_output_check(const char *command, const char *path);
 
+/* Prints what is to be said of the choice of a device (mica_device_info's note), if anything. */
+void mica_cli_device_note(const char *note);
+
 /* A number for JSON, which has no NaN and no infinity: they become null. */
 json_t *mica_cli_real(double number);
 

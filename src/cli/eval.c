@@ -224,6 +224,7 @@ static int evaluate(const arguments *a, mica_run *run) {
     if (status != MICA_OK)
         return mica_cli_fail(status);
     const mica_run_info *info = mica_run_get_info(run);
+    mica_cli_device_note(info->device_note);
     return a->json ? print_json(info, heads, n_heads, &others, samples)
                    : print_text(info, heads, n_heads, &others);
 }

@@ -1,11 +1,11 @@
 /* The program `mica`: finds the subcommand. */
 #include "cli/cli.h"
+#include "cli/pocl.h"
 
 #include "base/text.h"
 #include "config.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,20 +16,21 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
     const char *help;
+    bool device; /* it opens one */
 } commands[] = {
-    {"train", mica_cli_train, "a recipe becomes a trained network: a run"},
-    {"eval", mica_cli_eval, "how a run does on the test set"},
-    {"predict", mica_cli_predict, "what a run sees in pictures"},
-    {"sample", mica_cli_sample, "what a variational autoencoder makes up"},
-    {"encode", mica_cli_encode, "what a layer of a run gives, as an array"},
-    {"recommend", mica_cli_recommend, "items for a user, or similar to an item"},
-    {"convert", mica_cli_convert, "a network as an ONNX file, weights in another format"},
+    {"train", mica_cli_train, "a recipe becomes a trained network: a run", true},
+    {"eval", mica_cli_eval, "how a run does on the test set", true},
+    {"predict", mica_cli_predict, "what a run sees in pictures", true},
+    {"sample", mica_cli_sample, "what a variational autoencoder makes up", true},
+    {"encode", mica_cli_encode, "what a layer of a run gives, as an array", true},
+    {"recommend", mica_cli_recommend, "items for a user, or similar to an item", true},
+    {"convert", mica_cli_convert, "a network as an ONNX file, weights in another format", true},
     {"summary", mica_cli_summary, "a network's layers, shapes and parameters"},
-    {"plan", mica_cli_plan, "the launches of a training step, and what each costs"},
-    {"bench", mica_cli_bench, "the time of reference workloads"},
-    {"check", mica_cli_check, "every kernel against a reference: is it safe to train here?"},
+    {"plan", mica_cli_plan, "the launches of a training step, and what each costs", true},
+    {"bench", mica_cli_bench, "the time of reference workloads", true},
+    {"check", mica_cli_check, "every kernel against a reference: is it safe to train here?", true},
     {"fetch", mica_cli_fetch, "gets a published data set"},
-    {"devices", mica_cli_devices, "the devices of this machine"},
+    {"devices", mica_cli_devices, "the devices of this machine", true},
 };
 
 enum { COUNT = sizeof commands / sizeof *commands };
@@ -55,19 +56,6 @@ static int unknown(const char *name) {
     return mica_cli_usage("unknown command %s; mica --help lists them", name);
 }
 
-/* Asks PoCL to pin its threads, before it starts: left alone, two of them may share a core for a
- * while after each pause, at half the speed. It pins thread i to CPU i, so only where all CPUs are
- * ours. The user's own setting stands. */
-static void pin_pocl(void) {
-    cpu_set_t ours;
-    if (sched_getaffinity(0, sizeof ours, &ours))
-        return;
-    for (long i = 0; i < sysconf(_SC_NPROCESSORS_ONLN); i++)
-        if (i >= CPU_SETSIZE || !CPU_ISSET((size_t)i, &ours))
-            return;
-    setenv("POCL_AFFINITY", "1", 0);
-}
-
 /* A data file must never be opened as 0, 1 or 2: what is printed would go into it. What was closed
  * stays unusable: 0 cannot be read, 1 and 2 cannot be written. */
 static int occupy_descriptors(void) {
@@ -88,8 +76,11 @@ static int run(int argc, char **argv) {
         return 0;
     }
     for (size_t i = 0; i < COUNT; i++)
-        if (!strcmp(argv[1], commands[i].name))
+        if (!strcmp(argv[1], commands[i].name)) {
+            if (commands[i].device)
+                mica_cli_pocl_begin();
             return commands[i].run(argc - 1, argv + 1);
+        }
     if (*argv[1] == '-')
         return mica_cli_usage("unknown option %s; mica --help lists the commands", argv[1]);
     return unknown(argv[1]);
@@ -99,9 +90,9 @@ int main(int argc, char **argv) {
     if (occupy_descriptors())
         return 1;
     signal(SIGPIPE, SIG_IGN); /* a reader that has gone is told by the write that fails */
-    pin_pocl();
     mica_cli_json_begin();
     int code = run(argc, argv);
+    mica_cli_pocl_end();
     if (mica_cli_out_end() && !code)
         code = 1;
     return code;

@@ -87,6 +87,8 @@ mica_status mica_cli_model_open(const mica_cli_model *model, mica_run **out) {
     else
         status = mica_run_open(model->path, model->device, &run);
     if (status == MICA_OK)
+        mica_cli_device_note(mica_run_get_info(run)->device_note);
+    if (status == MICA_OK)
         *out = run;
     else
         mica_run_destroy(&run);

@@ -64,6 +64,7 @@ static mica_status prepare(const request *asked, planned *p) {
     mica_recipe_schedule(p->recipe, STEPS_PER_EPOCH);
     MICA_TRY(mica_recipe_build(p->recipe, p->recipe->batch, &p->network));
     MICA_TRY(mica_device_open(asked->device, &p->device));
+    mica_cli_device_note(mica_device_get_info(p->device)->note);
     MICA_TRY(mica_model_create(p->network->graph, p->device, p->recipe->seed, &p->model));
     mica_program_options options = {.loss = p->network->loss,
         .optimizer = &p->recipe->optimizer,

@@ -18,8 +18,8 @@ void mica_cli_text_add(mica_text *text, const char *format, ...) MICA_PRINTF(2, 
 /* Prints "mica: ..." on stderr; returns 2. */
 int mica_cli_usage(const char *format, ...) MICA_PRINTF(1, 2);
 
-/* Writes out what stdout still holds: 0, or 1 where something could not be written, which end tells.
- * end also closes it, and prints the error. */
+/* Writes out what stdout still holds: 0, or 1 where something could not be written, which end
+ * tells. end also closes it, and prints the error. */
 int mica_cli_out_flush(void);
 int mica_cli_out_end(void);
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "train/recommend.h"
 
 #include <mica/recommend.h>
 
@@ -240,6 +241,8 @@ int mica_cli_recommend(int argc, char **argv) {
         return code;
     mica_recommender *recommender = NULL;
     mica_status status = mica_recommender_open(a.run, a.data, a.device, &recommender);
+    if (status == MICA_OK)
+        mica_cli_device_note(mica_recommender_device_note(recommender));
     code = status == MICA_OK ? recommend(&a, recommender) : mica_cli_fail(status);
     mica_recommender_destroy(&recommender);
     return code;

@@ -164,6 +164,8 @@ int mica_cli_sample(int argc, char **argv) {
         return code;
     mica_run *run = NULL;
     mica_status status = mica_run_open(a.run, a.device, &run);
+    if (status == MICA_OK)
+        mica_cli_device_note(mica_run_get_info(run)->device_note);
     if (status != MICA_OK)
         code = mica_cli_fail(status);
     else if (mica_run_get_info(run)->text)

@@ -22,20 +22,29 @@ static mica_status keep_loss(mica_device *device, mica_status status) {
     return status;
 }
 
-mica_status mica_device_open(const char *name, mica_device **device) {
-    if (!device)
-        return mica_fail(MICA_E_INVALID, "device: no place given for the result");
+static mica_status open_locked(const char *name, mica_device **device) {
     const mica_backend *backend;
     uint32_t index;
-    MICA_TRY(mica_device_select(name, &backend, &index));
+    char note[MICA_NOTE_SIZE];
+    MICA_TRY(mica_device_select(name, &backend, &index, note));
     mica_device *opened;
     mica_status status = backend->open(index, &opened);
     if (status != MICA_OK)
         return mica_fail_in(status, "opening %s:%u", backend->name, index);
     opened->backend = backend;
+    memcpy(opened->info.note, note, sizeof note);
     mica_device_probe(opened);
     *device = opened;
     return MICA_OK;
+}
+
+mica_status mica_device_open(const char *name, mica_device **device) {
+    if (!device)
+        return mica_fail(MICA_E_INVALID, "device: no place given for the result");
+    mica_drivers_lock();
+    mica_status status = open_locked(name, device);
+    mica_drivers_unlock();
+    return status;
 }
 
 void mica_device_destroy(mica_device **owner) {
@@ -55,7 +64,9 @@ void mica_device_destroy(mica_device **owner) {
     for (size_t i = 0; i < device->n_kernels; i++)
         device->backend->kernel_destroy(device->kernels[i]);
     free(device->kernels);
+    mica_drivers_lock();
     device->backend->close(device);
+    mica_drivers_unlock();
 }
 
 const mica_device_info *mica_device_get_info(const mica_device *device) {

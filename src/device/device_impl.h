@@ -69,6 +69,11 @@ struct mica_backend {
 
 extern const mica_backend mica_backend_opencl, mica_backend_vulkan, mica_backend_null;
 
+/* Drivers are found, opened and closed by one thread at a time: neither OpenCL's nor Vulkan's
+ * loaders and drivers are safe there. Enumerate, open and close are called with this lock held. */
+void mica_drivers_lock(void);
+void mica_drivers_unlock(void);
+
 struct mica_infos {
     mica_device_info *items;
     size_t count, capacity;
@@ -82,8 +87,14 @@ void mica_device_probe(mica_device *device);
 mica_status mica_device_choose(
     const struct mica_infos *infos, const char *name, const mica_device_info **found);
 
-/* The same among the devices that there are. */
-mica_status mica_device_select(const char *name, const mica_backend **backend, uint32_t *index);
+/* What is to be said of that choice; "" for nothing. */
+#define MICA_NOTE_SIZE sizeof((mica_device_info *)0)->note
+void mica_device_note(const struct mica_infos *infos, const char *name,
+    const mica_device_info *found, char note[MICA_NOTE_SIZE]);
+
+/* Both among the devices that there are. */
+mica_status mica_device_select(
+    const char *name, const mica_backend **backend, uint32_t *index, char note[MICA_NOTE_SIZE]);
 
 /* The embedded text of cl/<name>.cl, with its includes resolved, or NULL. */
 const char *mica_source_opencl(const char *name);

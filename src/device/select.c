@@ -5,6 +5,7 @@
 #include "config.h"
 #include "device/device_impl.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,16 @@ static const mica_backend *const backends[] = {
 #endif
 };
 #define N_BACKENDS (sizeof backends / sizeof *backends)
+
+static pthread_mutex_t drivers = PTHREAD_MUTEX_INITIALIZER;
+
+void mica_drivers_lock(void) {
+    pthread_mutex_lock(&drivers);
+}
+
+void mica_drivers_unlock(void) {
+    pthread_mutex_unlock(&drivers);
+}
 
 static mica_status no_device(mica_status status) {
     return mica_fail(status, "no OpenCL or Vulkan device: install a driver, for example "
@@ -62,7 +73,10 @@ mica_status mica_devices(mica_device_info **out, size_t *count) {
     if (!out || !count)
         return mica_fail(MICA_E_INVALID, "devices: no place given for the result");
     struct mica_infos infos;
-    MICA_TRY(enumerate(&infos));
+    mica_drivers_lock();
+    mica_status status = enumerate(&infos);
+    mica_drivers_unlock();
+    MICA_TRY(status);
     if (!infos.count)
         no_device(MICA_OK);
     *out = infos.items;
@@ -109,8 +123,8 @@ static mica_status not_found(const struct mica_infos *infos, const char *what, c
     mica_text list = {0};
     for (size_t i = 0; i < infos->count; i++) {
         const mica_device_info *info = &infos->items[i];
-        mica_text_add(&list, "%s%s (%s%s)", i ? ", " : "", info->id, info->name,
-            *info->problem ? ", unusable" : "");
+        mica_text_add(&list, "%s%s (%s%s%s)", i ? ", " : "", info->id, info->name,
+            *info->problem ? ", unusable: " : "", info->problem);
     }
     mica_status status =
         list.failed ? MICA_E_MEMORY
@@ -179,7 +193,34 @@ mica_status mica_device_choose(
     return find_part(infos, NULL, name, name, found);
 }
 
-mica_status mica_device_select(const char *name, const mica_backend **backend, uint32_t *index) {
+void mica_device_note(const struct mica_infos *infos, const char *name,
+    const mica_device_info *found, char note[MICA_NOTE_SIZE]) {
+    static const char *const open[] = {"auto", "gpu", "cpu", "opencl", "vulkan"};
+    bool left_open = !name;
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        left_open |= name && !strcmp(name, open[i]);
+    *note = 0;
+    if (!left_open || found->traits.kind != MICA_CPU)
+        return;
+    const mica_device_info *broken = NULL;
+    for (size_t i = 0; i < infos->count && !broken; i++)
+        if (*infos->items[i].problem)
+            broken = &infos->items[i];
+    char slow[192] = "", failed[320] = "";
+    if (!strcmp(found->backend, "vulkan"))
+        snprintf(slow, sizeof slow,
+            "%s (%.64s) computes on the CPU through Vulkan, many times slower than PoCL "
+            "(pocl-opencl-icd) or a GPU",
+            found->id, found->name);
+    if (broken)
+        snprintf(failed, sizeof failed, "%s (%.64s) cannot be used: %.200s", broken->id,
+            broken->name, broken->problem);
+    snprintf(note, MICA_NOTE_SIZE, "%s%s%s", slow, *slow && *failed ? "; " : "", failed);
+}
+
+mica_status mica_device_select(
+    const char *name, const mica_backend **backend, uint32_t *index, char note[MICA_NOTE_SIZE]) {
+    *note = 0;
     if (name && !strcmp(name, "null")) {
         *backend = &mica_backend_null;
         *index = 0;
@@ -197,6 +238,8 @@ mica_status mica_device_select(const char *name, const mica_backend **backend, u
             *backend = backends[i];
             *index = (uint32_t)strtoul(strchr(found->id, ':') + 1, NULL, 10);
         }
+    if (status == MICA_OK)
+        mica_device_note(&infos, name, found, note);
     free(infos.items);
     return status;
 }

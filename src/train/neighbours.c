@@ -36,7 +36,10 @@ static double now(void) {
 
 static void report(const search *s, mica_train_event event, double done) {
     const double seconds = now() - s->began;
-    const char *note = mica_ratings_get_info(s->train)->note;
+    const char *notes[2] = {mica_device_get_info(s->device)->note};
+    size_t n_notes = *notes[0] != 0;
+    if (mica_ratings_get_info(s->train)->note)
+        notes[n_notes++] = mica_ratings_get_info(s->train)->note;
     if (s->options->progress)
         s->options->progress(
             s->options->user, &(mica_train_progress){
@@ -48,10 +51,10 @@ static void report(const search *s, mica_train_event event, double done) {
                                   .step = (int64_t)(done * STEPS),
                                   .steps = STEPS,
                                   .loss = NAN,
-                                  .notes = &note,
-                                  .n_notes = note != NULL,
                                   .seconds_left = done > 0 ? seconds / done - seconds : -1,
                                   .seconds = seconds,
+                                  .notes = notes,
+                                  .n_notes = n_notes,
                               });
 }
 

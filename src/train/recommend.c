@@ -105,6 +105,10 @@ const mica_recipe *mica_recommender_recipe(const mica_recommender *r) {
     return r->recipe;
 }
 
+const char *mica_recommender_device_note(const mica_recommender *r) {
+    return r->run ? mica_run_get_info(r->run)->device_note : "";
+}
+
 /* ---- the best ---- */
 
 static int better_first(const void *a, const void *b) {

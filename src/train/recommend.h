@@ -8,4 +8,7 @@
 
 const mica_recipe *mica_recommender_recipe(const mica_recommender *recommender);
 
+/* See mica_run_info; "" also where no device was opened. */
+const char *mica_recommender_device_note(const mica_recommender *recommender);
+
 #endif

@@ -143,6 +143,7 @@ static mica_status describe(mica_run *run) {
     run->info = (mica_run_info){
         .name = run->recipe->name,
         .device = run->device_text,
+        .device_note = device->note,
         .sample = mica_shape_of(run->recipe->input_rank, run->recipe->input),
         .batch = run->recipe->batch,
         .text = mica_recipe_is_text(&run->recipe->data),

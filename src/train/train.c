@@ -48,7 +48,7 @@ typedef struct training {
     float *sample_loss;     /* (batch): room for one head's losses */
     mica_metric *row;       /* the last epoch's, for the caller */
     bool has_row;
-    const char **notes; /* of the data, and the graph's warnings */
+    const char **notes; /* of the device, the data and the graph's warnings */
     size_t n_notes;
     mica_texts import_notes, use_notes;
     const char **skipped; /* pictures that no data set holds */
@@ -455,10 +455,13 @@ static mica_status take_notes(training *t) {
     size_t count = 0;
     while (mica_graph_warning(t->network->graph, count))
         count++;
-    const char **notes = realloc(t->notes, (t->n_notes + count + 1) * sizeof *notes);
+    const char *of_device = mica_device_get_info(t->device)->note;
+    const char **notes = realloc(t->notes, (t->n_notes + count + 2) * sizeof *notes);
     if (!notes)
         return mica_fail(MICA_E_MEMORY, "out of host memory");
     t->notes = notes;
+    if (*of_device)
+        notes[t->n_notes++] = of_device;
     if (of_data)
         notes[t->n_notes++] = of_data;
     for (size_t i = 0; i < count; i++)

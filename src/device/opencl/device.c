@@ -4,6 +4,8 @@
 #include "config.h"
 #include "device/opencl/opencl.h"
 
+#include <CL/cl_ext.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,97 +78,141 @@ static void tidy(char *to, size_t size, const char *from) {
     to[n] = 0;
 }
 
-static void device_text(cl_device_id id, cl_device_info what, char *to, size_t size) {
+/* What is read of a device; a query that fails becomes the reason why it cannot be used. */
+typedef struct query {
+    cl_device_id id;
+    mica_device_info *info;
+} query;
+
+static void query_failed(const query *q, const char *call, const char *name, cl_int code) {
+    if (!*q->info->problem)
+        snprintf(q->info->problem, sizeof q->info->problem, "%s of %s: %s (%d)", call, name,
+            code_name(code), (int)code);
+}
+
+/* A number of the device, into *value, which is 0 before. Where the query is of a later version or
+ * of none of OpenCL's (`optional`), a driver may say that it does not know it. */
+static void ask(const query *q, cl_device_info what, const char *name, bool optional, void *value,
+    size_t size) {
+    cl_int code = clGetDeviceInfo(q->id, what, size, value, NULL);
+    if (code != CL_SUCCESS && !(optional && code == CL_INVALID_VALUE))
+        query_failed(q, "clGetDeviceInfo", name, code);
+}
+#define ASK(q, what, value)          ask(q, what, #what, false, value, sizeof *(value))
+#define ASK_OPTIONAL(q, what, value) ask(q, what, #what, true, value, sizeof *(value))
+
+/* The whole text of a device, to be freed with free(); NULL where it could not be read. */
+static char *device_text(const query *q, cl_device_info what, const char *name) {
+    size_t size = 0;
+    cl_int code = clGetDeviceInfo(q->id, what, 0, NULL, &size);
+    char *text = code == CL_SUCCESS ? mica_alloc(size + 1, 1) : NULL;
+    if (text)
+        code = clGetDeviceInfo(q->id, what, size, text, NULL);
+    else if (code == CL_SUCCESS)
+        code = CL_OUT_OF_HOST_MEMORY;
+    if (code == CL_SUCCESS)
+        return text;
+    query_failed(q, "clGetDeviceInfo", name, code);
+    free(text);
+    return NULL;
+}
+
+static void device_line(
+    const query *q, cl_device_info what, const char *name, char *to, size_t size) {
+    char *text = device_text(q, what, name);
+    tidy(to, size, text ? text : "");
+    free(text);
+}
+
+static void platform_line(const query *q, cl_platform_id id, cl_platform_info what,
+    const char *name, char *to, size_t size) {
     char text[512] = "";
-    if (clGetDeviceInfo(id, what, sizeof text - 1, text, NULL) != CL_SUCCESS)
+    cl_int code = clGetPlatformInfo(id, what, sizeof text - 1, text, NULL);
+    if (code != CL_SUCCESS) {
+        query_failed(q, "clGetPlatformInfo", name, code);
         text[0] = 0;
+    }
     tidy(to, size, text);
-}
-
-static void platform_text(cl_platform_id id, cl_platform_info what, char *to, size_t size) {
-    char text[512] = "";
-    if (clGetPlatformInfo(id, what, sizeof text - 1, text, NULL) != CL_SUCCESS)
-        text[0] = 0;
-    tidy(to, size, text);
-}
-
-static cl_uint device_uint(cl_device_id id, cl_device_info what) {
-    cl_uint value = 0;
-    return clGetDeviceInfo(id, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
-}
-
-static cl_ulong device_ulong(cl_device_id id, cl_device_info what) {
-    cl_ulong value = 0;
-    return clGetDeviceInfo(id, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
-}
-
-static size_t device_size(cl_device_id id, cl_device_info what) {
-    size_t value = 0;
-    return clGetDeviceInfo(id, what, sizeof value, &value, NULL) == CL_SUCCESS ? value : 0;
 }
 
 static uint32_t at_most(uint64_t value, uint32_t limit) {
     return value < limit ? (uint32_t)value : limit;
 }
 
-static bool has_extension(cl_device_id id, const char *name) {
-    char text[8192] = "";
-    if (clGetDeviceInfo(id, CL_DEVICE_EXTENSIONS, sizeof text - 1, text, NULL) != CL_SUCCESS)
-        return false;
+static bool has_extension(const query *q, const char *name) {
+    char *text = device_text(q, CL_DEVICE_EXTENSIONS, "CL_DEVICE_EXTENSIONS");
     size_t length = strlen(name);
-    for (const char *at = text; (at = strstr(at, name)); at += length)
-        if ((at == text || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0))
-            return true;
-    return false;
+    bool found = false;
+    for (const char *at = text; at && (at = strstr(at, name)); at += length)
+        found |= (at == text || at[-1] == ' ') && (at[length] == ' ' || at[length] == 0);
+    free(text);
+    return found;
 }
 
-static void read_traits(cl_device_id id, mica_traits *traits) {
-    cl_device_type type = device_ulong(id, CL_DEVICE_TYPE);
+static void read_traits(const query *q, mica_traits *traits) {
+    cl_device_type type = 0;
+    cl_uint units = 0, lanes = 0, align = 0;
+    cl_bool unified = CL_FALSE;
+    cl_ulong local = 0, memory = 0, most = 0;
+    size_t group = 0, arguments = 0, dims[16] = {0};
+    ASK(q, CL_DEVICE_TYPE, &type);
+    ASK(q, CL_DEVICE_MAX_COMPUTE_UNITS, &units);
+    ASK_OPTIONAL(q, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, &lanes);
+    ASK(q, CL_DEVICE_MAX_WORK_GROUP_SIZE, &group);
+    ASK(q, CL_DEVICE_MAX_WORK_ITEM_SIZES, &dims);
+    ASK(q, CL_DEVICE_LOCAL_MEM_SIZE, &local);
+    ASK(q, CL_DEVICE_MEM_BASE_ADDR_ALIGN, &align);
+    ASK(q, CL_DEVICE_MAX_PARAMETER_SIZE, &arguments);
+    ASK(q, CL_DEVICE_GLOBAL_MEM_SIZE, &memory);
+    ASK(q, CL_DEVICE_MAX_MEM_ALLOC_SIZE, &most);
+    ASK_OPTIONAL(q, CL_DEVICE_HOST_UNIFIED_MEMORY, &unified); /* left out of OpenCL 2.0 */
     traits->kind = type & CL_DEVICE_TYPE_GPU   ? MICA_GPU
                    : type & CL_DEVICE_TYPE_CPU ? MICA_CPU
                                                : MICA_ACCELERATOR;
     bool cpu = traits->kind == MICA_CPU;
-    cl_uint units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
-    cl_uint lanes = device_uint(id, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT);
     traits->compute_units = units ? units : 1;
     traits->vector_width = !cpu ? 1 : lanes >= 16 ? 16 : lanes >= 8 ? 8 : 4;
-    traits->max_group_size = at_most(device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE), UINT32_MAX);
-    size_t dims[16] = {0};
-    clGetDeviceInfo(id, CL_DEVICE_MAX_WORK_ITEM_SIZES, sizeof dims, dims, NULL);
+    traits->max_group_size = at_most(group, UINT32_MAX);
     for (int i = 0; i < 3; i++)
         traits->max_group_dim[i] = at_most(dims[i], UINT32_MAX);
     /* OpenCL names no limit; some drivers have CUDA's, which also are Vulkan's least. */
     traits->max_groups[0] = INT32_MAX;
     traits->max_groups[1] = traits->max_groups[2] = 65535;
     traits->max_loop_steps = UINT32_MAX;
-    traits->local_bytes = at_most(device_ulong(id, CL_DEVICE_LOCAL_MEM_SIZE), UINT32_MAX);
-    uint32_t align = device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
+    traits->local_bytes = at_most(local, UINT32_MAX);
+    align /= 8;
     traits->offset_align = align > 64 ? align : 64;
-    size_t arguments = device_size(id, CL_DEVICE_MAX_PARAMETER_SIZE);
     traits->max_bindings =
         arguments > MICA_MAX_PARAMS ? at_most((arguments - MICA_MAX_PARAMS) / 8, 1024) : 0;
-    traits->memory_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
-    traits->max_buffer_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    traits->memory_bytes = memory;
+    traits->max_buffer_bytes = most;
     traits->max_binding_bytes = traits->max_buffer_bytes;
     long cache = cpu ? sysconf(_SC_LEVEL2_CACHE_SIZE) : 0; /* OpenCL tells of the last level */
     traits->cache_bytes = cache > 0 ? (uint64_t)cache : 0;
-    traits->unified = device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
-    traits->fp16 = has_extension(id, "cl_khr_fp16");
+    traits->unified = unified != CL_FALSE;
+    traits->fp16 = has_extension(q, "cl_khr_fp16");
 #ifdef MICA_CLBLAST
     traits->clblast = true;
 #endif
 }
 
-static void find_problem(cl_device_id id, mica_device_info *info) {
+static void find_problem(const query *q) {
+    mica_device_info *info = q->info;
     char version[64];
     int major = 0, minor = 0;
-    device_text(id, CL_DEVICE_VERSION, version, sizeof version);
+    cl_bool available = CL_FALSE, compiler = CL_FALSE, little = CL_FALSE;
+    device_line(q, CL_DEVICE_VERSION, "CL_DEVICE_VERSION", version, sizeof version);
+    ASK(q, CL_DEVICE_AVAILABLE, &available);
+    ASK(q, CL_DEVICE_COMPILER_AVAILABLE, &compiler);
+    ASK(q, CL_DEVICE_ENDIAN_LITTLE, &little);
+    if (*info->problem)
+        return; /* a query failed */
     const char *problem = NULL;
-    if (!device_uint(id, CL_DEVICE_AVAILABLE))
+    if (!available)
         problem = "the driver says that it is not available";
-    else if (!device_uint(id, CL_DEVICE_COMPILER_AVAILABLE))
+    else if (!compiler)
         problem = "the driver has no compiler";
-    else if (!device_uint(id, CL_DEVICE_ENDIAN_LITTLE))
+    else if (!little)
         problem = "it is big-endian";
     else if (!info->traits.max_group_size || !info->traits.max_buffer_bytes)
         problem = "the driver does not tell its limits";
@@ -182,6 +228,14 @@ typedef struct entry {
     cl_int code;
 } entry;
 
+/* PoCL's platform has a device wherever it works. */
+static bool is_pocl(cl_platform_id platform) {
+    char name[64] = "";
+    return clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL) ==
+               CL_SUCCESS &&
+           !strcmp(name, "Portable Computing Language");
+}
+
 typedef struct entries {
     entry *items;
     size_t count, capacity;
@@ -196,60 +250,72 @@ static mica_status add_entry(entries *list, entry added) {
     return MICA_OK;
 }
 
-static mica_status add_platform(entries *list, cl_platform_id platform) {
+/* The devices of a platform, or those platforms that have none but failed (`failed`). A platform
+ * without a device is no failure: its hardware is not there. */
+static mica_status add_platform(entries *list, cl_platform_id platform, bool failed) {
     cl_uint count = 0;
+    cl_device_id *ids = NULL;
     cl_int code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
-    if (code == CL_DEVICE_NOT_FOUND || (code == CL_SUCCESS && !count))
-        return MICA_OK;
-    if (code != CL_SUCCESS)
-        return add_entry(list, (entry){platform, NULL, code});
-    cl_device_id *ids = mica_alloc(count, sizeof *ids);
-    if (!ids)
-        return MICA_E_MEMORY;
+    if (code == CL_SUCCESS && count) {
+        if (!(ids = mica_alloc(count, sizeof *ids)))
+            return MICA_E_MEMORY;
+        code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL);
+    }
     mica_status status = MICA_OK;
-    code = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL);
-    if (code != CL_SUCCESS)
+    if (code != CL_SUCCESS && failed && (code != CL_DEVICE_NOT_FOUND || is_pocl(platform)))
         status = add_entry(list, (entry){platform, NULL, code});
-    for (cl_uint i = 0; code == CL_SUCCESS && status == MICA_OK && i < count; i++)
+    for (cl_uint i = 0; code == CL_SUCCESS && !failed && status == MICA_OK && i < count; i++)
         status = add_entry(list, (entry){platform, ids[i], CL_SUCCESS});
     free(ids);
     return status;
 }
 
-/* All devices of all platforms; an entry's place is its index. */
+/* All devices of all platforms, then the platforms that failed; an entry's place is its index. */
 static mica_status list_entries(entries *list) {
-    cl_platform_id platforms[32];
     cl_uint count = 0;
     *list = (entries){0};
-    if (clGetPlatformIDs(32, platforms, &count) != CL_SUCCESS)
+    cl_int code = clGetPlatformIDs(0, NULL, &count);
+    if (code == CL_PLATFORM_NOT_FOUND_KHR || (code == CL_SUCCESS && !count))
         return MICA_OK; /* no driver is installed */
-    for (cl_uint i = 0; i < count && i < 32; i++) {
-        mica_status status = add_platform(list, platforms[i]);
-        if (status != MICA_OK) {
-            free(list->items);
-            return status;
-        }
-    }
-    return MICA_OK;
+    if (code != CL_SUCCESS)
+        return mica_opencl_fail(code, "clGetPlatformIDs");
+    cl_platform_id *platforms = mica_alloc(count, sizeof *platforms);
+    if (!platforms)
+        return MICA_E_MEMORY;
+    code = clGetPlatformIDs(count, platforms, NULL);
+    mica_status status = code == CL_SUCCESS ? MICA_OK : mica_opencl_fail(code, "clGetPlatformIDs");
+    for (cl_uint i = 0; status == MICA_OK && i < 2 * count; i++)
+        status = add_platform(list, platforms[i % count], i >= count);
+    free(platforms);
+    if (status != MICA_OK)
+        free(list->items);
+    return status;
 }
 
 static void describe(const entry *found, size_t index, mica_device_info *info) {
     *info = (mica_device_info){.backend = "opencl"};
     snprintf(info->id, sizeof info->id, "opencl:%zu", index);
+    const query q = {found->id, info};
     char platform[64], vendor[32], version[24];
-    platform_text(found->platform, CL_PLATFORM_NAME, platform, sizeof platform);
+    platform_line(
+        &q, found->platform, CL_PLATFORM_NAME, "CL_PLATFORM_NAME", platform, sizeof platform);
     if (!found->id) {
         snprintf(info->name, sizeof info->name, "%s", platform);
-        snprintf(info->problem, sizeof info->problem, "the platform fails: clGetDeviceIDs: %s (%d)",
-            code_name(found->code), (int)found->code);
+        snprintf(info->problem, sizeof info->problem,
+            "the platform fails: clGetDeviceIDs: %s (%d)%s", code_name(found->code),
+            (int)found->code,
+            found->code == CL_DEVICE_NOT_FOUND
+                ? ": is there a cache folder that it can write? POCL_CACHE_DIR names one"
+                : "");
         return;
     }
-    device_text(found->id, CL_DEVICE_NAME, info->name, sizeof info->name);
-    device_text(found->id, CL_DRIVER_VERSION, version, sizeof version);
-    platform_text(found->platform, CL_PLATFORM_VENDOR, vendor, sizeof vendor);
+    device_line(&q, CL_DEVICE_NAME, "CL_DEVICE_NAME", info->name, sizeof info->name);
+    device_line(&q, CL_DRIVER_VERSION, "CL_DRIVER_VERSION", version, sizeof version);
+    platform_line(
+        &q, found->platform, CL_PLATFORM_VENDOR, "CL_PLATFORM_VENDOR", vendor, sizeof vendor);
     snprintf(info->driver, sizeof info->driver, "%s %s (%s)", platform, version, vendor);
-    read_traits(found->id, &info->traits);
-    find_problem(found->id, info);
+    read_traits(&q, &info->traits);
+    find_problem(&q);
 }
 
 static mica_status opencl_enumerate(struct mica_infos *infos) {
@@ -298,18 +364,19 @@ static mica_status opencl_open(uint32_t index, mica_device **out) {
         describe(&list.items[index], index, &device->base.info);
     }
     free(list.items);
-    if (device && !device->id)
+    if (device && *device->base.info.problem)
+        status = mica_fail(MICA_E_DEVICE, "%s", device->base.info.problem);
+    else if (device && !device->id)
         status = mica_fail(MICA_E_NOT_FOUND, "the device is no longer there");
     if (status == MICA_OK)
         status = start(device);
+    if (status == MICA_OK && device->base.info.traits.kind == MICA_GPU)
+        status = mica_opencl_group_multiple(device, &device->base.info.traits.subgroup_size);
     if (status != MICA_OK) {
         if (device)
             opencl_close(&device->base);
         return status;
     }
-    mica_traits *traits = &device->base.info.traits;
-    if (traits->kind == MICA_GPU)
-        traits->subgroup_size = mica_opencl_group_multiple(device);
     *out = &device->base;
     return MICA_OK;
 }

@@ -157,15 +157,19 @@ static mica_status check_instance(
     MICA_TRY(mica_opencl_kernel_instance(&kernel->base, desc->entry, &instance));
     cl_uint n_args = 0;
     size_t most = 0, wanted = (size_t)desc->local[0] * desc->local[1] * desc->local[2];
-    clGetKernelInfo(instance, CL_KERNEL_NUM_ARGS, sizeof n_args, &n_args, NULL);
-    cl_int code = clGetKernelWorkGroupInfo(
+    cl_int code = clGetKernelInfo(instance, CL_KERNEL_NUM_ARGS, sizeof n_args, &n_args, NULL);
+    mica_status status = code == CL_SUCCESS ? MICA_OK : mica_opencl_fail(code, "clGetKernelInfo");
+    code = clGetKernelWorkGroupInfo(
         instance, device->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    if (status == MICA_OK && code != CL_SUCCESS)
+        status = mica_opencl_fail(code, "clGetKernelWorkGroupInfo");
     clReleaseKernel(instance);
+    MICA_TRY(status);
     cl_uint args = desc->n_bindings + (desc->params_size > 0);
     if (n_args != args)
         return mica_fail(
             MICA_E_INVALID, "its source takes %u arguments, its description %u", n_args, args);
-    if (code == CL_SUCCESS && most < wanted)
+    if (most < wanted)
         return mica_fail(MICA_E_UNSUPPORTED,
             "the driver runs it with %zu work-items a group at most; %zu wanted", most, wanted);
     return MICA_OK;
@@ -200,7 +204,7 @@ void mica_opencl_kernel_destroy(mica_kernel *base) {
     free(kernel);
 }
 
-uint32_t mica_opencl_group_multiple(opencl_device *device) {
+mica_status mica_opencl_group_multiple(opencl_device *device, uint32_t *multiple) {
     const mica_kernel_desc desc = {.source = "probe",
         .entry = "probe_axpb",
         .n_bindings = 2,
@@ -210,14 +214,17 @@ uint32_t mica_opencl_group_multiple(opencl_device *device) {
         .constants = {{"SCALE", 1}}};
     mica_kernel *kernel;
     cl_kernel instance;
-    size_t multiple = 0;
-    if (mica_opencl_kernel_create(&device->base, &desc, &kernel) != MICA_OK)
-        return 0;
-    if (mica_opencl_kernel_instance(kernel, desc.entry, &instance) == MICA_OK) {
-        clGetKernelWorkGroupInfo(instance, device->id, CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE,
-            sizeof multiple, &multiple, NULL);
+    size_t size = 0;
+    MICA_TRY(mica_opencl_kernel_create(&device->base, &desc, &kernel));
+    mica_status status = mica_opencl_kernel_instance(kernel, desc.entry, &instance);
+    if (status == MICA_OK) {
+        cl_int code = clGetKernelWorkGroupInfo(instance, device->id,
+            CL_KERNEL_PREFERRED_WORK_GROUP_SIZE_MULTIPLE, sizeof size, &size, NULL);
+        if (code != CL_SUCCESS)
+            status = mica_opencl_fail(code, "clGetKernelWorkGroupInfo");
         clReleaseKernel(instance);
     }
     mica_opencl_kernel_destroy(kernel);
-    return multiple > 1 ? (uint32_t)multiple : 0;
+    *multiple = size > 1 ? (uint32_t)size : 0;
+    return status;
 }

@@ -47,9 +47,9 @@ void mica_opencl_kernel_destroy(mica_kernel *kernel);
 mica_status mica_opencl_kernel_instance(
     const mica_kernel *kernel, const char *entry, cl_kernel *out);
 
-/* The preferred multiple of a small kernel's local size; 0 if the driver does not say. OpenCL 1.2
- * has no word for the subgroup; GPUs give its size here. */
-uint32_t mica_opencl_group_multiple(opencl_device *device);
+/* The preferred multiple of a small kernel's local size; 0 if there is none. OpenCL 1.2 has no word
+ * for the subgroup; GPUs give its size here. */
+mica_status mica_opencl_group_multiple(opencl_device *device, uint32_t *multiple);
 
 mica_status mica_opencl_commands_create(mica_device *device, const mica_launch *launches,
     size_t count, bool timed, mica_commands **commands);

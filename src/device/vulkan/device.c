@@ -11,11 +11,7 @@
 
 static mica_status list_physical(VkPhysicalDevice **list, uint32_t *count) {
     uint32_t n = 0;
-    VkResult result = mica_vk.EnumeratePhysicalDevices(mica_vk.instance, &n, NULL);
-    if (result == VK_ERROR_INITIALIZATION_FAILED)
-        n = 0; /* what some loaders answer where drivers are installed but none has a device */
-    else
-        MICA_TRY(mica_vulkan_check("vkEnumeratePhysicalDevices", result));
+    MICA_TRY(MICA_VK(EnumeratePhysicalDevices, mica_vk.instance, &n, NULL));
     VkPhysicalDevice *found = mica_alloc(n, sizeof *found);
     if (!found)
         return MICA_E_MEMORY;
@@ -30,26 +26,27 @@ static mica_status list_physical(VkPhysicalDevice **list, uint32_t *count) {
     return MICA_OK;
 }
 
-static bool has_extension(VkPhysicalDevice physical, const char *name) {
+static mica_status has_extension(VkPhysicalDevice physical, const char *name, bool *found) {
     uint32_t n = 0;
-    if (mica_vk.EnumerateDeviceExtensionProperties(physical, NULL, &n, NULL) < 0)
-        return false;
+    *found = false;
+    MICA_TRY(MICA_VK(EnumerateDeviceExtensionProperties, physical, NULL, &n, NULL));
     VkExtensionProperties *list = mica_alloc(n, sizeof *list);
-    bool found = false;
-    if (list && mica_vk.EnumerateDeviceExtensionProperties(physical, NULL, &n, list) >= 0)
-        for (uint32_t i = 0; i < n; i++)
-            found |= !strcmp(list[i].extensionName, name);
+    mica_status status = list
+                             ? MICA_VK(EnumerateDeviceExtensionProperties, physical, NULL, &n, list)
+                             : MICA_E_MEMORY;
+    for (uint32_t i = 0; status == MICA_OK && i < n; i++)
+        *found |= !strcmp(list[i].extensionName, name);
     free(list);
-    return found;
+    return status;
 }
 
 /* A family that only computes leaves the desktop's queue alone, so it is taken if there is one. */
-static bool find_queue(vulkan_device *device) {
+static mica_status find_queue(vulkan_device *device) {
     uint32_t n = 0;
     mica_vk.GetPhysicalDeviceQueueFamilyProperties(device->physical, &n, NULL);
     VkQueueFamilyProperties *list = mica_alloc(n, sizeof *list);
     if (!list)
-        return false;
+        return MICA_E_MEMORY;
     mica_vk.GetPhysicalDeviceQueueFamilyProperties(device->physical, &n, list);
     int best = 0;
     for (uint32_t i = 0; i < n; i++) {
@@ -62,7 +59,7 @@ static bool find_queue(vulkan_device *device) {
         }
     }
     free(list);
-    return best > 0;
+    return best ? MICA_OK : mica_fail(MICA_E_UNSUPPORTED, "it has no queue for compute work");
 }
 
 static mica_device_kind kind_of(VkPhysicalDeviceType type) {
@@ -93,9 +90,10 @@ static void describe_cpu(mica_traits *traits) {
 }
 
 /* Does the driver claim half precision in arithmetic and in buffers? */
-static bool claims_half(VkPhysicalDevice physical) {
-    if (!has_extension(physical, VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME))
-        return false;
+static mica_status claims_half(VkPhysicalDevice physical, bool *half) {
+    MICA_TRY(has_extension(physical, VK_KHR_SHADER_FLOAT16_INT8_EXTENSION_NAME, half));
+    if (!*half)
+        return MICA_OK;
     VkPhysicalDeviceShaderFloat16Int8Features arithmetic = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES};
     VkPhysicalDevice16BitStorageFeatures storage = {
@@ -103,7 +101,8 @@ static bool claims_half(VkPhysicalDevice physical) {
     VkPhysicalDeviceFeatures2 all = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &storage};
     mica_vk.GetPhysicalDeviceFeatures2(physical, &all);
-    return arithmetic.shaderFloat16 && storage.storageBuffer16BitAccess;
+    *half = arithmetic.shaderFloat16 && storage.storageBuffer16BitAccess;
+    return MICA_OK;
 }
 
 /* Mesa's llvmpipe ends all loops behind so many iterations and computes on (gallivm's
@@ -142,12 +141,40 @@ static void fill_traits(vulkan_device *device, const VkPhysicalDeviceSubgroupPro
         .max_binding_bytes = max_range < max_buffer ? max_range : max_buffer,
         .unified =
             type == VK_PHYSICAL_DEVICE_TYPE_CPU || type == VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU,
-        .fp16 = claims_half(device->physical),
     };
     memcpy(traits->max_group_dim, limits->maxComputeWorkGroupSize, sizeof traits->max_group_dim);
     memcpy(traits->max_groups, limits->maxComputeWorkGroupCount, sizeof traits->max_groups);
     if (traits->kind == MICA_CPU)
         describe_cpu(traits);
+}
+
+static mica_status look_closer(vulkan_device *device) {
+    VkPhysicalDevice physical = device->physical;
+    mica_device_info *info = &device->base.info;
+    uint32_t api = device->properties.apiVersion;
+    if (api < VK_API_VERSION_1_1)
+        return mica_fail(MICA_E_UNSUPPORTED, "it offers Vulkan %u.%u; 1.1 is needed",
+            VK_API_VERSION_MAJOR(api), VK_API_VERSION_MINOR(api));
+    VkPhysicalDeviceDriverProperties names = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    bool named, half;
+    MICA_TRY(has_extension(physical, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME, &named));
+    VkPhysicalDeviceMaintenance3Properties sizes = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
+        .pNext = named ? &names : NULL,
+    };
+    VkPhysicalDeviceSubgroupProperties subgroup = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &sizes};
+    VkPhysicalDeviceProperties2 all = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
+    mica_vk.GetPhysicalDeviceProperties2(physical, &all);
+    if (named)
+        snprintf(
+            info->driver, sizeof info->driver, "%.50s %.70s", names.driverName, names.driverInfo);
+    fill_traits(device, &subgroup, sizes.maxMemoryAllocationSize);
+    MICA_TRY(claims_half(physical, &half));
+    info->traits.fp16 = half;
+    return find_queue(device);
 }
 
 /* Fills in all that is known of a device before it is opened; base.info.problem says why it cannot
@@ -164,29 +191,8 @@ static void describe(vulkan_device *device, uint32_t index, VkPhysicalDevice phy
     snprintf(info->name, sizeof info->name, "%.127s", properties->deviceName);
     snprintf(info->driver, sizeof info->driver, "Vulkan %u.%u, driver %#x",
         VK_API_VERSION_MAJOR(api), VK_API_VERSION_MINOR(api), driver);
-    if (api < VK_API_VERSION_1_1) {
-        snprintf(info->problem, sizeof info->problem, "it offers Vulkan %u.%u; 1.1 is needed",
-            VK_API_VERSION_MAJOR(api), VK_API_VERSION_MINOR(api));
-        return;
-    }
-    VkPhysicalDeviceDriverProperties names = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
-    bool named = has_extension(physical, VK_KHR_DRIVER_PROPERTIES_EXTENSION_NAME);
-    VkPhysicalDeviceMaintenance3Properties sizes = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES,
-        .pNext = named ? &names : NULL,
-    };
-    VkPhysicalDeviceSubgroupProperties subgroup = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES, .pNext = &sizes};
-    VkPhysicalDeviceProperties2 all = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
-    mica_vk.GetPhysicalDeviceProperties2(physical, &all);
-    if (named)
-        snprintf(
-            info->driver, sizeof info->driver, "%.50s %.70s", names.driverName, names.driverInfo);
-    fill_traits(device, &subgroup, sizes.maxMemoryAllocationSize);
-    if (!find_queue(device))
-        snprintf(info->problem, sizeof info->problem, "it has no queue for compute work");
+    if (look_closer(device) != MICA_OK)
+        snprintf(info->problem, sizeof info->problem, "%.255s", mica_last_error());
 }
 
 static mica_status vulkan_enumerate(struct mica_infos *infos) {

@@ -3,32 +3,35 @@
 #include "device/vulkan/vulkan.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
+#include <string.h>
 
 struct mica_vk_api mica_vk;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t users;
 
-/* The library stays loaded: drivers have thread exit handlers that must not be unmapped. */
-static PFN_vkGetInstanceProcAddr loader(void) {
+/* The library stays loaded: drivers have thread exit handlers that must not be unmapped. One that
+ * is not installed is MICA_E_NOT_FOUND, one that cannot be loaded is not. */
+static mica_status loader(PFN_vkGetInstanceProcAddr *get) {
     static void *library;
     if (!library)
         library = dlopen("libvulkan.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return NULL;
-    PFN_vkGetInstanceProcAddr get;
-    *(void **)&get = dlsym(library, "vkGetInstanceProcAddr");
-    return get;
+    if (!library) {
+        const char *why = dlerror();
+        const bool absent = !why || strstr(why, "No such file or directory");
+        return mica_fail(absent ? MICA_E_NOT_FOUND : MICA_E_DEVICE, "the Vulkan loader: %.200s",
+            why ? why : "libvulkan.so.1 is not there");
+    }
+    *(void **)get = dlsym(library, "vkGetInstanceProcAddr");
+    return *get ? MICA_OK
+                : mica_fail(MICA_E_DEVICE, "the Vulkan loader lacks vkGetInstanceProcAddr");
 }
 
 static mica_status load(void) {
-    PFN_vkGetInstanceProcAddr get = loader();
-    PFN_vkCreateInstance create = NULL;
-    if (get)
-        create = (PFN_vkCreateInstance)get(NULL, "vkCreateInstance");
+    PFN_vkGetInstanceProcAddr get;
+    MICA_TRY(loader(&get));
+    PFN_vkCreateInstance create = (PFN_vkCreateInstance)get(NULL, "vkCreateInstance");
     if (!create)
-        return mica_fail(MICA_E_NOT_FOUND, "no Vulkan loader (libvulkan.so.1)");
+        return mica_fail(MICA_E_DEVICE, "the Vulkan loader lacks vkCreateInstance");
     const VkInstanceCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
         .pApplicationInfo =
@@ -62,19 +65,15 @@ static mica_status load(void) {
 }
 
 mica_status mica_vulkan_acquire(void) {
-    pthread_mutex_lock(&lock);
     mica_status status = users ? MICA_OK : load();
     if (status == MICA_OK)
         users++;
-    pthread_mutex_unlock(&lock);
     return status;
 }
 
 void mica_vulkan_release(void) {
-    pthread_mutex_lock(&lock);
     if (--users == 0)
         mica_vk.DestroyInstance(mica_vk.instance, NULL);
-    pthread_mutex_unlock(&lock);
 }
 
 static const char *result_name(VkResult result) {

@@ -117,7 +117,8 @@ typedef struct vulkan_commands {
 
 /* loader.c */
 
-/* Opens the loader and makes the process' instance, or counts one more user of it; any thread.
+/* Opens the loader and makes the process' instance, or counts one more user of it; both under
+ * device_impl.h's lock.
  * MICA_E_NOT_FOUND where there is no loader or no driver. */
 mica_status mica_vulkan_acquire(void);
 void mica_vulkan_release(void);
