@@ -44,8 +44,11 @@ static void on_signal(int number) {
 
 static void catch_signals(void) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction former;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!sigaction(numbers[i], NULL, &former) && former.sa_handler != SIG_IGN) /* nohup */
+            sigaction(numbers[i], &action, NULL);
 }
 
 static int print_json(const mica_train_result *result) {

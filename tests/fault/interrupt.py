@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ctrl-C and SIGTERM: the step ends, everything is saved, exit 1, and --resume goes on."""
+"""Ctrl-C, SIGTERM and SIGHUP: the step ends, everything is saved, exit 1, and --resume goes on."""
 import signal
 import tempfile
 import time
@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as temporary:
     base = runs.folder(temporary)
     whole = trainer.finish(base / 'whole')
     stopped = 0
-    for number in signal.SIGINT, signal.SIGTERM:
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
         out = base / number.name
         stopped += interrupt(out, number)
         result = trainer.finish(out, '--resume')
