@@ -116,10 +116,13 @@ MICA_API mica_status mica_dataset_from_images(
 MICA_API mica_status mica_dataset_from_npz(const char *path, const char *labels,
     const mica_dataset_options *options, mica_dataset **dataset);
 
-/* Splits into `parts` disjoint sets by a permutation drawn from seed: the same on every machine. A
- * size below 1 is a fraction of the set (rounded), from 1 on a number of samples, 0 the rest (for
- * one part at most); a part that would be empty and sizes that exceed the set are refused. The
- * parts share the samples' memory with the set and may outlive it. Sets out[0 .. parts - 1]. */
+/* Splits into `parts` disjoint sets. Which part a sample belongs to is drawn from the seed and a
+ * hash of the sample's own content (of pictures that of their files), so that samples that are
+ * added or stand in another order move none from one part to another, and equal samples are never
+ * in different parts. A size is a fraction of the samples, above 0 and below 1, which the part has
+ * about, or 0: the rest (for one part at most). Each part keeps the set's order. Sizes that exceed
+ * 1 and a part that none falls into are MICA_E_INVALID. The parts share the samples' memory with
+ * the set and may outlive it. Sets out[0 .. parts - 1]. */
 MICA_API mica_status mica_dataset_split(const mica_dataset *dataset, uint64_t seed, size_t parts,
     const double *sizes, mica_dataset **out);
 

@@ -91,7 +91,9 @@ MICA_API int32_t mica_ratings_user(const mica_ratings *ratings, const char *id);
 MICA_API int32_t mica_ratings_item(const mica_ratings *ratings, const char *id);
 
 typedef enum mica_ratings_split_kind {
-    MICA_SPLIT_RANDOM, /* `part` of all ratings, drawn by a permutation from the seed */
+    MICA_SPLIT_RANDOM, /* about `part` of all ratings: whether one belongs to it is drawn from the
+                          seed and a hash of the ids of its user and item, so that others that are
+                          added or sorted change nothing */
     MICA_SPLIT_LAST,   /* each user's `last` latest ratings by time, of those with more; among equal
                           times the later in the file */
     MICA_SPLIT_FOLD    /* the fold-th of `folds` equal runs of the file's lines */

@@ -2,7 +2,8 @@
  *
  * A run is a folder: recipe.yaml (with every override applied), model.safetensors (the weights of
  * the best epoch), checkpoint.safetensors (everything that continuing needs), metrics.csv and
- * metrics.jsonl (a row an epoch), and pictures: curves.svg, gradients.svg, confusion.svg and .png,
+ * metrics.jsonl (a row an epoch), manifest.txt (what the run was begun with: by it the rest notices
+ * other data and another recipe), and pictures: curves.svg, gradients.svg, confusion.svg and .png,
  * filters.png, mistakes.png; of autoencoders reconstructions.png, walk.png, samples.png; of models
  * of ratings comparison.svg; of time series forecast.svg. A neighbourhood model, which is found at
  * one go, has no checkpoint, one row of metrics, and a result of 0 epochs. Each file is replaced
@@ -106,7 +107,9 @@ typedef struct mica_train_result {
  * A folder that holds a run is continued with options->resume, bit for bit as if it had never
  * stopped, and refused without. With `out` NULL a new run gets a folder of its own under runs/,
  * named after the recipe and the seed, and resume continues the latest of these. resume where
- * nothing was saved starts from the beginning.
+ * nothing was saved starts from the beginning, and says so in the notes. Other training or
+ * validation data than the run was begun with, and a recipe that differs in what may not change
+ * meanwhile (network, loss, preparation of the data), are refused.
  *
  * options and result may be NULL; *result is freed with mica_train_result_destroy. A loss or
  * gradient that is not finite ends training with MICA_E_NUMERIC; the text names the step, the layer
@@ -164,6 +167,11 @@ MICA_API mica_status mica_run_read_labels(mica_run *run, const char *path);
  * none. data as in mica_train_options. Destroy them. */
 MICA_API mica_status mica_run_open_data(mica_run *run, const char *data, mica_dataset **train,
     mica_dataset **validation, mica_dataset **test);
+
+/* What differs in the data that were opened last, here or by mica_run_evaluate, from those that the
+ * run was trained with, in a line for people; NULL: nothing, or it is no run's folder. Lives until
+ * the next are opened. Data that give classes or ids another meaning are refused. */
+MICA_API const char *mica_run_data_note(const mica_run *run);
 
 /* The probability of each class for one sample of info->sample, already scaled as the recipe's data
  * are. In a network with several losses: of the first. MICA_E_INVALID: one is not finite. */
@@ -243,8 +251,9 @@ typedef struct mica_evaluation {
 } mica_evaluation;
 
 /* Evaluates on the recipe's test set and draws confusion.svg in the run's folder; data as in
- * mica_train_options. Gives an entry a head, which live until the next call or as long as the
- * run. */
+ * mica_train_options. Data that have changed so that the run may have been trained on some of the
+ * test samples are MICA_E_INVALID; other changes: see mica_run_data_note. Gives an entry a head,
+ * which live until the next call or as long as the run. */
 MICA_API mica_status mica_run_evaluate(mica_run *run, const char *data,
     const mica_evaluation **heads, size_t *n_heads, int64_t *samples);
 

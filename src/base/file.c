@@ -1,6 +1,7 @@
 #include "base/file.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -251,6 +252,33 @@ static mica_status folder_make(const char *path, mode_t mode) {
     free(copy);
     return code ? mica_fail(MICA_E_IO, "cannot make the folder %s: %s", path, strerror(code))
                 : MICA_OK;
+}
+
+mica_status mica_path_exists(const char *path, bool *exists) {
+    struct stat info;
+    *exists = !stat(path, &info);
+    if (*exists)
+        return MICA_OK;
+    const int code = errno;
+    if (code == ENOENT && lstat(path, &info) && errno == ENOENT)
+        return MICA_OK;
+    return mica_fail(MICA_E_IO, "cannot look at %s: %s", path,
+        code == ENOENT ? "a link that leads nowhere" : strerror(code));
+}
+
+mica_status mica_file_hash(const char *path, uint64_t *size, uint64_t *hash) {
+    unsigned char block[65536];
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        return mica_open_failed(path);
+    *size = 0;
+    *hash = MICA_HASH_START;
+    for (size_t n; (n = fread(block, 1, sizeof block, file)); *size += n)
+        *hash = mica_hash(*hash, block, n);
+    mica_status status =
+        ferror(file) ? mica_fail(MICA_E_IO, "cannot read %s: %s", path, strerror(errno)) : MICA_OK;
+    fclose(file);
+    return status;
 }
 
 mica_status mica_folder_make(const char *path) {

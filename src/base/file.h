@@ -43,6 +43,13 @@ mica_status mica_private_begin(const char *path, mica_file_writer **writer);
 /* Makes a folder and those above it, 0700 where they are not there. */
 mica_status mica_private_folder(const char *path);
 
+/* Whether something is at a path. Only ENOENT says that nothing is: a file in the place of a
+ * folder, a link that leads nowhere and what may not or cannot be looked at are MICA_E_IO. */
+mica_status mica_path_exists(const char *path, bool *exists);
+
+/* The size of a file and a hash of its bytes. */
+mica_status mica_file_hash(const char *path, uint64_t *size, uint64_t *hash);
+
 /* Makes a folder and those above it. One that is there is fine. */
 mica_status mica_folder_make(const char *path);
 

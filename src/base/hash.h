@@ -11,4 +11,8 @@
 uint64_t mica_hash(uint64_t hash, const void *data, size_t size);
 uint64_t mica_hash_text(uint64_t hash, const char *text); /* the final 0 counts */
 
+/* A number in [0, 1) that depends on the seed and on all bits of the hash, by the finalizer of
+ * SplitMix64 (Steele, Lea and Flood 2014). */
+double mica_hash_unit(uint64_t seed, uint64_t hash);
+
 #endif

@@ -50,6 +50,11 @@ static void unknown_option(const char *command, const char *given, const struct 
         mica_cli_usage("%s: unknown option %s; mica %s --help lists them", command, name, command);
 }
 
+void mica_cli_note(const char *text) {
+    if (text)
+        mica_cli_err("note: %s\n", text);
+}
+
 int mica_cli_option(int argc, char **argv, const char *letters, const struct option *options) {
     opterr = 0;
     int letter = getopt_long(argc, argv, letters, options, NULL);

@@ -31,6 +31,9 @@ int mica_cli_exit(mica_status status);
 /* Prints the last error as "mica: ..." on stderr; returns the status's exit code. */
 int mica_cli_fail(mica_status status);
 
+/* Prints "note: ..." on stderr; nothing where the text is NULL. */
+void mica_cli_note(const char *text);
+
 /* getopt_long, whose errors become one line with the nearest option. Returns the option's letter,
  * -1 after the last, or '?' once the error was printed: then exit with 2. */
 int mica_cli_option(int argc, char **argv, const char *letters, const struct option *options);

@@ -138,6 +138,7 @@ static mica_status open_set(const arguments *a, mica_run *run, mica_dataset **se
     while (strcmp(set_names[which], a->set))
         which++;
     MICA_TRY(mica_run_open_data(run, a->data, &sets[0], &sets[1], &sets[2]));
+    mica_cli_note(mica_run_data_note(run));
     mica_status status = MICA_OK;
     if (!sets[which])
         status = mica_fail(

@@ -225,6 +225,7 @@ static int evaluate(const arguments *a, mica_run *run) {
         return mica_cli_fail(status);
     const mica_run_info *info = mica_run_get_info(run);
     mica_cli_device_note(info->device_note);
+    mica_cli_note(mica_run_data_note(run));
     return a->json ? print_json(info, heads, n_heads, &others, samples)
                    : print_text(info, heads, n_heads, &others);
 }
@@ -236,8 +237,12 @@ static int evaluate_neighbours(const arguments *a) {
     size_t count = 0;
     mica_status status = mica_recommender_open(a->run, a->data, NULL, &recommender);
     if (status == MICA_OK)
+        status = mica_recommender_measures(recommender);
+    if (status == MICA_OK)
         status = mica_neighbours_measure(mica_recommender_recipe(recommender), a->data,
             mica_recommender_neighbours(recommender), metrics, &count);
+    if (status == MICA_OK)
+        mica_cli_note(mica_recommender_note(recommender));
     mica_recommender_destroy(&recommender);
     if (status != MICA_OK)
         return mica_cli_fail(status);

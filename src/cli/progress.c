@@ -1,6 +1,6 @@
 #include "cli/progress.h"
 
-#include "cli/print.h"
+#include "cli/cli.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -122,7 +122,7 @@ static void show_plain(const mica_train_progress *p) {
 
 static void show_start(const mica_train_progress *p) {
     for (size_t i = 0; i < p->n_notes; i++)
-        mica_cli_err("note: %s\n", p->notes[i]);
+        mica_cli_note(p->notes[i]);
     for (size_t i = 0; i < p->n_skipped && i < SKIPPED_SHOWN; i++)
         mica_cli_err("left out: %s\n", p->skipped[i]);
     if (p->n_skipped > SKIPPED_SHOWN)

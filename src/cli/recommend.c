@@ -212,6 +212,7 @@ static int print_text(const mica_ratings_info *info, const arguments *a, int32_t
 static int recommend(const arguments *a, mica_recommender *recommender) {
     const mica_ratings *ratings = mica_recommender_ratings(recommender);
     const mica_ratings_info *info = mica_ratings_get_info(ratings);
+    mica_cli_note(mica_recommender_note(recommender));
     const size_t room = a->top < info->items ? (size_t)a->top : (size_t)info->items;
     int32_t number = -1;
     int code =

@@ -135,9 +135,9 @@ static int summarize(const char *path, const char *data, const char *const *over
         status = mica_uses_check(recipe, network, &uses);
     int code = status == MICA_OK ? 0 : mica_cli_fail(status);
     for (size_t i = 0; status == MICA_OK && mica_graph_warning(network->graph, i); i++)
-        mica_cli_err("note: %s\n", mica_graph_warning(network->graph, i));
+        mica_cli_note(mica_graph_warning(network->graph, i));
     for (size_t i = 0; status == MICA_OK && i < uses.count; i++)
-        mica_cli_err("note: %s\n", uses.item[i]);
+        mica_cli_note(uses.item[i]);
     if (status == MICA_OK && json)
         code = mica_cli_json(make_json(recipe->name, network));
     else if (status == MICA_OK)

@@ -161,13 +161,14 @@ static mica_status archive_read(const char *path, bool train, reading *r) {
 static mica_status file_find(const char *folder, const char *file, char **found) {
     for (int i = 0; i < 2; i++) {
         char *path = mica_format("%s/%s%s", folder, file, i ? ".gz" : "");
-        if (!path)
-            return MICA_E_MEMORY;
-        if (!access(path, F_OK)) {
+        bool there = false;
+        mica_status status = path ? mica_path_exists(path, &there) : MICA_E_MEMORY;
+        if (there) {
             *found = path;
             return MICA_OK;
         }
         free(path);
+        MICA_TRY(status);
     }
     *found = NULL;
     return MICA_OK;
@@ -175,11 +176,10 @@ static mica_status file_find(const char *folder, const char *file, char **found)
 
 static mica_status meta_read(const char *folder, reading *r) {
     char *path = mica_path_join(folder, META), *text;
-    if (!path)
-        return MICA_E_MEMORY;
     size_t size;
-    mica_status status = MICA_OK;
-    if (!access(path, F_OK)) {
+    bool there = false;
+    mica_status status = path ? mica_path_exists(path, &there) : MICA_E_MEMORY;
+    if (there) {
         status = mica_file_read(path, META_LIMIT, &text, &size);
         if (status == MICA_OK) {
             snprintf(r->meta, sizeof r->meta, "%s", text);
@@ -198,10 +198,9 @@ static mica_status folder_read(const char *folder, bool train, reading *r, bool 
     *found = path;
     if (!path) {
         path = mica_path_join(folder, ARCHIVE);
-        *found = path && !access(path, F_OK);
-        mica_status status = !path    ? MICA_E_MEMORY
-                             : *found ? archive_read(path, train, r)
-                                      : MICA_OK;
+        mica_status status = path ? mica_path_exists(path, found) : MICA_E_MEMORY;
+        if (status == MICA_OK && *found)
+            status = archive_read(path, train, r);
         free(path);
         return status;
     }

@@ -3,6 +3,7 @@
 #include "data/dataset.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/philox.h"
 #include "data/image.h"
@@ -54,6 +55,7 @@ void mica_samples_free(mica_samples *samples) {
     free(samples->ids);
     free(samples->starts);
     free(samples->labels);
+    free(samples->content);
     free(samples->targets);
     free(samples->seen.start);
     free(samples->seen.item);
@@ -432,6 +434,49 @@ const char *mica_dataset_lost(const mica_dataset *dataset, size_t number) {
     return why;
 }
 
+/* ---- content ---- */
+
+static uint64_t floats_hash(uint64_t hash, const float *values, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        float value = values[i] + 0.0f; /* -0 is 0 */
+        hash = mica_hash(hash, &value, sizeof value);
+    }
+    return hash;
+}
+
+uint64_t mica_dataset_content(const mica_dataset *dataset, int64_t index) {
+    const struct store *store = dataset->store;
+    const mica_samples *samples = &store->samples;
+    int64_t at = place_of(dataset, index);
+    size_t n = (size_t)store->stride;
+    if (samples->content)
+        return samples->content[at];
+    if (samples->bytes)
+        return mica_hash(MICA_HASH_START, samples->bytes + (size_t)at * n, n);
+    if (samples->ids)
+        return mica_hash(
+            MICA_HASH_START, samples->ids + start_of(store, at), n * sizeof *samples->ids);
+    return floats_hash(MICA_HASH_START, samples->floats + start_of(store, at), store->stride);
+}
+
+mica_status mica_dataset_digest(const mica_dataset *dataset, uint64_t *digest) {
+    const mica_dataset_info *info = &dataset->info;
+    int64_t n = dataset->store->target_stride;
+    int32_t *target = mica_alloc((size_t)n, sizeof *target); /* or float32 */
+    if (!target)
+        return MICA_E_MEMORY;
+    uint64_t hash = MICA_HASH_START;
+    for (int64_t i = 0; i < info->count; i++) {
+        uint64_t content = mica_dataset_content(dataset, i);
+        hash = mica_hash(hash, &content, sizeof content);
+        mica_dataset_target(dataset, i, target);
+        hash = mica_hash(hash, target, (size_t)n * sizeof *target);
+    }
+    free(target);
+    *digest = hash;
+    return MICA_OK;
+}
+
 mica_status mica_dataset_sample(
     const mica_dataset *dataset, int64_t index, void *sample, void *target) {
     if (index < 0 || index >= dataset->info.count)
@@ -480,60 +525,70 @@ static mica_status subset(
     return MICA_OK;
 }
 
-static mica_status part_counts(int64_t count, size_t parts, const double *sizes, int64_t *counts) {
-    int64_t left = count;
+/* The number of the part that a place in [0, 1) belongs to; `parts`: none. Those with a size lie
+ * one behind the other, the rest behind them. */
+static size_t part_of(double place, size_t parts, const double *sizes) {
+    double end = 0;
     size_t rest = parts;
     for (size_t i = 0; i < parts; i++) {
-        double size = sizes[i];
-        if (!(size >= 0) || (size == 0 && rest < parts) || (size >= 1 && size != floor(size)))
-            return mica_fail(MICA_E_INVALID,
-                "split: size %g of part %zu: wanted a fraction below 1, a number of samples, or 0 "
-                "for the rest (once)",
-                size, i + 1);
-        if (size == 0) {
+        end += sizes[i];
+        if (sizes[i] == 0)
             rest = i;
-            continue;
-        }
-        double wanted = size < 1 ? floor(size * (double)count + 0.5) : size;
-        if (wanted < 1 || wanted > (double)left)
-            return mica_fail(MICA_E_INVALID,
-                "split: part %zu would have %.0f samples, of %lld that are left of %lld", i + 1,
-                wanted, (long long)left, (long long)count);
-        counts[i] = (int64_t)wanted;
-        left -= counts[i];
+        else if (place < end)
+            return i;
     }
-    if (rest < parts) {
-        counts[rest] = left;
-        if (left < 1)
+    return rest;
+}
+
+static mica_status sizes_check(size_t parts, const double *sizes) {
+    double sum = 0;
+    size_t rests = 0;
+    for (size_t i = 0; i < parts; i++) {
+        if (!(sizes[i] >= 0 && sizes[i] < 1) || (sizes[i] == 0 && rests++))
             return mica_fail(MICA_E_INVALID,
-                "split: nothing of the %lld samples is left for part %zu", (long long)count,
-                rest + 1);
+                "split: size %g of part %zu: wanted a fraction above 0 and below 1, or 0 for the "
+                "rest (once)",
+                sizes[i], i + 1);
+        sum += sizes[i];
     }
-    return MICA_OK;
+    return sum <= 1 + 1e-9
+               ? MICA_OK
+               : mica_fail(MICA_E_INVALID, "split: the sizes add up to %g: wanted at most 1", sum);
+}
+
+static mica_status part_make(const mica_dataset *dataset, const size_t *part, size_t number,
+    double size, int32_t *order, mica_dataset **out) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < dataset->info.count; i++)
+        if (part[i] == number)
+            order[count++] = (int32_t)i;
+    if (count)
+        return subset(dataset, order, count, out);
+    return mica_fail(MICA_E_INVALID,
+        "split: none of the %lld samples falls into part %zu, %s%.4g of them: give more samples "
+        "that differ, or another size",
+        (long long)dataset->info.count, number + 1, size == 0 ? "the rest, " : "", size);
 }
 
 mica_status mica_dataset_split(const mica_dataset *dataset, uint64_t seed, size_t parts,
     const double *sizes, mica_dataset **out) {
-    int64_t *counts = mica_alloc(parts, sizeof *counts);
-    int32_t *order = mica_alloc((size_t)dataset->info.count, sizeof *order);
+    MICA_TRY(sizes_check(parts, sizes));
+    size_t count = (size_t)dataset->info.count;
+    size_t *part = mica_alloc(count, sizeof *part);
+    int32_t *order = mica_alloc(count, sizeof *order);
     mica_dataset **made = mica_alloc(parts, sizeof(mica_dataset *));
-    mica_status status = counts && order && made ? MICA_OK : MICA_E_MEMORY;
-    if (status == MICA_OK)
-        status = part_counts(dataset->info.count, parts, sizes, counts);
-    if (status == MICA_OK) {
-        mica_permute(seed, 0, order, (int32_t)dataset->info.count);
-        int64_t first = 0;
-        for (size_t i = 0; i < parts && status == MICA_OK; i++) {
-            status = subset(dataset, order + first, counts[i], &made[i]);
-            first += counts[i];
-        }
-    }
+    mica_status status = part && order && made ? MICA_OK : MICA_E_MEMORY;
+    for (size_t i = 0; i < count && status == MICA_OK; i++)
+        part[i] =
+            part_of(mica_hash_unit(seed, mica_dataset_content(dataset, (int64_t)i)), parts, sizes);
+    for (size_t i = 0; i < parts && status == MICA_OK; i++)
+        status = part_make(dataset, part, i, sizes[i], order, &made[i]);
     for (size_t i = 0; i < parts && made; i++)
         if (status == MICA_OK)
             out[i] = made[i];
         else
             mica_dataset_destroy(&made[i]);
-    free(counts);
+    free(part);
     free(order);
     free(made);
     return status;

@@ -27,8 +27,9 @@ typedef struct mica_samples {
     int64_t *starts; /* floats and ids: sample i begins at starts[i] of the array; NULL: they stand
                         one behind the other */
     int32_t *labels; /* `count` */
-    float *targets;  /* count * mica_shape_count(target) */
-    int64_t ahead;   /* with starts: the target of a sample begins so far behind it, in the array */
+    uint64_t *content; /* `count`, of samples with files: hashes of these; else NULL */
+    float *targets;    /* count * mica_shape_count(target) */
+    int64_t ahead; /* with starts: the target of a sample begins so far behind it, in the array */
     mica_shape target;
     int32_t users, items;                /* of ratings, else 0 */
     uint64_t ids_hash;                   /* likewise */
@@ -61,6 +62,13 @@ void mica_dataset_ids(
 
 /* Notes that a sample's file, which was read once, is lost: `why` names it. For any thread. */
 mica_status mica_dataset_lose(const mica_dataset *dataset, int64_t index, const char *why);
+
+/* A hash of the sample's own content as it was read, which neither its place nor its label change:
+ * of a picture its file's bytes. */
+uint64_t mica_dataset_content(const mica_dataset *dataset, int64_t index);
+
+/* A hash of all samples and targets in their order. */
+mica_status mica_dataset_digest(const mica_dataset *dataset, uint64_t *digest);
 
 /* The target, int32 or float32. */
 void mica_dataset_target(const mica_dataset *dataset, int64_t index, void *target);

@@ -4,7 +4,6 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #define BESIDE "../shared/data"
 
@@ -12,9 +11,13 @@ char *mica_data_folder(const char *name) {
     char *cache = mica_cache_path("data");
     char *cached = cache ? mica_path_join(cache, name) : NULL;
     char *beside = mica_path_join(BESIDE, name);
-    if (cached && beside && access(cached, F_OK) && !access(beside, F_OK)) {
+    bool there = true, other = false;
+    mica_status status = cached && beside ? mica_path_exists(cached, &there) : MICA_E_MEMORY;
+    if (status == MICA_OK && !there)
+        status = mica_path_exists(beside, &other);
+    if (status != MICA_OK || other) {
         free(cache);
-        cache = mica_strdup(BESIDE);
+        cache = status == MICA_OK ? mica_strdup(BESIDE) : NULL;
     }
     free(cached);
     free(beside);

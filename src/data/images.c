@@ -28,6 +28,7 @@ typedef struct picture {
     int32_t label;
     mica_status status; /* of reading it */
     char *problem;
+    uint64_t content; /* hash of its file */
 } picture;
 
 typedef struct collection {
@@ -265,7 +266,10 @@ static mica_status outside_list(collection *all) {
 /* Reads one picture; `values` has room for a sample. Keeps what is wrong with it. */
 static void picture_read(collection *all, size_t index, float *values) {
     picture *p = &all->pictures[index];
+    uint64_t size;
     p->status = mica_image_sample(p->path, all->shape, all->how, values);
+    if (p->status == MICA_OK)
+        p->status = mica_file_hash(p->path, &size, &p->content);
     if (p->status != MICA_OK) {
         p->problem = mica_strdup(mica_last_error());
         if (!p->problem)
@@ -334,9 +338,10 @@ static mica_status keep(collection *all, mica_samples *samples) {
     samples->sample = all->shape;
     samples->labels = mica_alloc(all->count, sizeof *samples->labels);
     samples->files = mica_alloc(all->count, sizeof *samples->files);
+    samples->content = mica_alloc(all->count, sizeof *samples->content);
     samples->how = *all->how;
     samples->skipped = mica_alloc(broken, sizeof *samples->skipped);
-    if (!samples->labels || !samples->files || !samples->skipped)
+    if (!samples->labels || !samples->files || !samples->content || !samples->skipped)
         return MICA_E_MEMORY;
     for (; skipped < all->left.count; skipped++) {
         samples->skipped[skipped] = all->left.item[skipped];
@@ -354,6 +359,7 @@ static mica_status keep(collection *all, mica_samples *samples) {
         if (all->bytes)
             memmove(all->bytes + kept * all->stride, all->bytes + i * all->stride, all->stride);
         samples->files[kept] = p->path;
+        samples->content[kept] = p->content;
         p->path = NULL;
         samples->labels[kept++] = p->label;
     }

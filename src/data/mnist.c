@@ -1,5 +1,6 @@
 /* Where the files of MNIST and of the sets published in its format lie. */
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "data/dataset.h"
 #include "data/folder.h"
@@ -27,13 +28,14 @@ static mica_status file_find(const char *folder, const char *name, const char *f
         const char *end = i % 2 ? ".gz" : "";
         char *path = i < 2 ? mica_format("%s/%s/%s%s", folder, name, file, end)
                            : mica_format("%s/%s%s", folder, file, end);
-        if (!path)
-            return MICA_E_MEMORY;
-        if (!access(path, F_OK)) {
+        bool there = false;
+        mica_status status = path ? mica_path_exists(path, &there) : MICA_E_MEMORY;
+        if (there) {
             *found = path;
             return MICA_OK;
         }
         free(path);
+        MICA_TRY(status);
     }
     return mica_fail(MICA_E_NOT_FOUND,
         "%s: no %s or %s.gz in %s/%s or %s: `mica fetch %s` gets " FILES

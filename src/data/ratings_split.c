@@ -1,5 +1,6 @@
 /* Training and test parts of ratings. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "data/dataset.h"
 #include "data/ratings.h"
@@ -14,17 +15,11 @@ static mica_status random_mark(
     double part = options->part != 0 ? options->part : 0.2;
     if (!(part > 0 && part < 1))
         return mica_fail(MICA_E_INVALID, "split: part %g: wanted one between 0 and 1", part);
-    if (info->count > INT32_MAX)
-        return mica_fail(MICA_E_UNSUPPORTED, "split: %lld ratings: at most %d can be drawn from",
-            (long long)info->count, INT32_MAX);
-    int32_t *order = mica_alloc((size_t)info->count, sizeof *order);
-    if (!order)
-        return MICA_E_MEMORY;
-    mica_permute(options->seed, 0, order, (int32_t)info->count);
-    int64_t wanted = (int64_t)(part * (double)info->count + 0.5);
-    for (int64_t i = 0; i < wanted; i++)
-        test[order[i]] = true;
-    free(order);
+    for (int64_t i = 0; i < info->count; i++) {
+        uint64_t hash = mica_hash_text(MICA_HASH_START, info->user_ids[info->user[i]]);
+        hash = mica_hash_text(hash, info->item_ids[info->item[i]]);
+        test[i] = mica_hash_unit(options->seed, hash) < part;
+    }
     return MICA_OK;
 }
 

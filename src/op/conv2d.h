@@ -30,8 +30,8 @@ typedef struct mica_conv2d_attrs {
     float act_k; /* its immediate */
 } mica_conv2d_attrs;
 
-/* Element `at` of the result in double precision, of inputs filled by mica_tune_fill with the streams
- * 0, 1 and, the bias, 2; *slack: how far float32 may be from it. */
+/* Element `at` of the result in double precision, of inputs filled by mica_tune_fill with the
+ * streams 0, 1 and, the bias, 2; *slack: how far float32 may be from it. */
 double mica_conv2d_expect(const mica_conv2d_attrs *attrs, uint64_t at, double *slack);
 
 /* Add the launches of a node with such attributes, for CPUs under OpenCL (traits.vector_width > 1)

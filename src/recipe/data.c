@@ -135,7 +135,8 @@ static const mica_key data_keys[] = {
             "own; codes: what `mica encode` wrote, or NumPy; text: the characters of one, each to be foretold from those before; "
             "series: columns of numbers in time; ratings: of items by users, those that come "
             "with Mica unless there are files; movielens-100k: from the data folder"},
-    {"files", MICA_KEY_HOOK, .hook = files_read, .type = "a list of 1 to 4 paths",
+    {"files", MICA_KEY_HOOK, .may_change = true, .hook = files_read,
+        .type = "a list of 1 to 4 paths",
         .fallback_note = "none; needed for images, idx, csv, codes, text and series",
         .help =
             "images: a folder with a folder of pictures (JPEG, PNG, WebP, BMP) for each class, and perhaps "
@@ -152,9 +153,6 @@ static const mica_key data_keys[] = {
         .fallback_note = "the file's", .help = "of ratings; training fills it in"},
     {"items", MICA_KEY_INTEGER, offsetof(mica_recipe_data, items), .range = {0, INT32_MAX},
         .fallback_note = "the file's", .help = "of ratings; training fills it in"},
-    {"ids_hash", MICA_KEY_TEXT, OF_RATINGS(ids_hash), .fallback_note = "the file's",
-        .help = "of ratings; training fills it in, so that a run notices a file that numbers its "
-                "users and items otherwise"},
     {"class_names", MICA_KEY_HOOK, .hook = class_names_read, .type = "a list of texts",
         .fallback_note = "the set's, or numbers",
         .help = "one a class, in order; images: the folders, if not in the order of their names"},
@@ -168,21 +166,22 @@ static const mica_key data_keys[] = {
     {"augment", MICA_KEY_BLOCK, offsetof(mica_recipe_data, augment),
         .block = MICA_BLOCK(augment_keys), .fallback_note = "none",
         .help = "random changes of the training pictures, as below"},
-    {"memory", MICA_KEY_NUMBER, offsetof(mica_recipe_data, memory), .fallback = 1024,
-        .range = {0, 1e9, .above = true},
+    {"memory", MICA_KEY_NUMBER, offsetof(mica_recipe_data, memory), .may_change = true,
+        .fallback = 1024, .range = {0, 1e9, .above = true},
         .help = "images: MiB that decoded samples may take; of larger sets each is decoded again "
                 "whenever it is used, by threads that work ahead of training"},
-    {"strict", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, strict),
+    {"strict", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, strict), .may_change = true,
         .help =
             "images: a file that cannot be read, or is of another kind, ends it all; else it is named and left out"},
     {"validation", MICA_KEY_NUMBER, offsetof(mica_recipe_data, validation),
         .range = {0, 1, .below = true},
-        .help = "the part of the training samples that is held out to watch progress; text and "
-                "series: what stands before the test part"},
+        .help =
+            "about the part of the training samples that is held out to watch progress; text and "
+            "series: what stands before the test part"},
     {"test", MICA_KEY_NUMBER, offsetof(mica_recipe_data, test), .fallback = 0.2,
         .range = {0, 1, .below = true},
         .help =
-            "digits and csv, images, cifar10 and codes of one file alone: the part held out for the "
+            "digits and csv, images, cifar10 and codes of one file alone: about the part held out for the "
             "test, the same for every seed; text and series: the end"},
     {"invert", MICA_KEY_BOOLEAN, offsetof(mica_recipe_data, invert),
         .help = "`mica predict` turns dark strokes on light paper into light ones on dark"},
@@ -197,7 +196,7 @@ static const mica_key data_keys[] = {
     {"format", MICA_KEY_CHOICE, OF_RATINGS(format), .choices = format_names,
         .help = "ratings: what stands between user, item, rating and perhaps the time: csv commas, "
                 "tsv tabs (u.data), movielens ::; auto: as the first line looks"},
-    {"titles", MICA_KEY_TEXT, OF_RATINGS(titles), .fallback_note = "none",
+    {"titles", MICA_KEY_TEXT, OF_RATINGS(titles), .may_change = true, .fallback_note = "none",
         .help = "ratings: a file of ids and titles of items: CSV, TSV, u.item or movies.dat"},
     {"implicit", MICA_KEY_BOOLEAN, OF_RATINGS(implicit),
         .help = "ratings: that a line is there is all it tells"},
@@ -211,8 +210,9 @@ static const mica_key data_keys[] = {
         .fallback_note = "what the file has; movielens-100k: 5",
         .help = "ratings: the same at the upper end"},
     {"split", MICA_KEY_CHOICE, OF_RATINGS(split), .choices = split_names,
-        .help = "ratings: the test part: random: `test` of them all, the same for every seed; "
-                "last: each user's latest; fold: one of equal runs of the file's lines"},
+        .help =
+            "ratings: the test part: random: about `test` of them all, the same for every seed; "
+            "last: each user's latest; fold: one of equal runs of the file's lines"},
     {"last", MICA_KEY_INTEGER, OF_RATINGS(last), .fallback = 1, .range = {1, 1 << 20},
         .help = "split last: how many of each user, of those with more"},
     {"fold", MICA_KEY_INTEGER, OF_RATINGS(fold), .fallback = 1, .range = {1, 1 << 20},
@@ -345,9 +345,8 @@ static mica_status pictures_check(
 /* Keys that belong to some sets alone say nothing of others. */
 static mica_status others_keys_check(
     const mica_yaml *yaml, mica_yaml_node map, const mica_recipe_data *data, mica_data_kind set) {
-    static const char *const of_ratings[] = {"users", "items", "ids_hash", "format", "titles",
-        "implicit", "at_least", "lowest", "highest", "split", "last", "fold", "folds", "relevant",
-        NULL};
+    static const char *const of_ratings[] = {"users", "items", "format", "titles", "implicit",
+        "at_least", "lowest", "highest", "split", "last", "fold", "folds", "relevant", NULL};
     static const char *const of_columns[] = {"columns", "horizon", NULL};
     if (!mica_recipe_is_ratings(set))
         MICA_TRY(mica_recipe_refuse_keys(yaml, map, data->set, of_ratings));

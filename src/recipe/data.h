@@ -33,6 +33,10 @@ void mica_recipe_data_clear(mica_recipe_data *data);
 /* Checks it against the rest of the recipe and fills in what depends on the set. */
 mica_status mica_recipe_data_check(const mica_yaml *yaml, mica_recipe *recipe);
 
+/* Of test parts that are drawn: the same in every run, and apart from a recipe's seed, which draws
+ * the validation part from the rest. */
+#define MICA_TEST_SEED 0x6d6963612d746573u
+
 /* The path of `file` in the first of `count` folders that has it; NULL ones are passed over. free()
  * it. */
 mica_status mica_recipe_find_file(
@@ -69,8 +73,11 @@ bool mica_recipe_is_ratings(mica_data_kind kind);
 /* What mica_recipe_data_check and mica_recipe_open_data do for these sets. */
 mica_status mica_recipe_ratings_check(
     const mica_yaml *yaml, mica_yaml_node map, mica_recipe *recipe);
-mica_status mica_recipe_open_rating_samples(const mica_recipe *recipe, const char *folder,
-    mica_dataset **train, mica_dataset **validation, mica_dataset **test);
+mica_status mica_recipe_open_rating_samples(
+    const mica_recipe *recipe, const char *folder, mica_dataset *sets[3]);
+
+/* The path of the first of `files`, of the archive where it is in one; free() it. */
+mica_status mica_recipe_ratings_path(const mica_recipe *recipe, const char *folder, char **path);
 
 /* ---- sequence_data.c: text and series ---- */
 

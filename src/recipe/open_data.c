@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A test set that is held out is the same in every run. */
-#define TEST_SEED 1
-
 /* ---- files ---- */
 
 char *mica_recipe_folder(const mica_recipe *recipe) {
@@ -30,12 +27,15 @@ mica_status mica_recipe_find_file(
         if (!folders[i])
             continue;
         char *path = *file == '/' ? mica_strdup(file) : mica_path_join(folders[i], file);
-        if (!path)
-            return MICA_E_MEMORY;
-        if (!access(path, F_OK)) {
+        bool there = false;
+        mica_status status = path ? mica_path_exists(path, &there) : MICA_E_MEMORY;
+        if (status != MICA_OK || there) {
             free(tried.data);
-            *found = path;
-            return MICA_OK;
+            if (there)
+                *found = path;
+            else
+                free(path);
+            return status;
         }
         mica_text_add(&tried, "%s%s", tried.size ? ", " : "", path);
         free(path);
@@ -212,30 +212,71 @@ static mica_status open_parts(const mica_recipe *recipe, const char *folder,
 }
 
 /* Replaces *whole by a part of it; *part is the rest. */
-static mica_status hold_out(uint64_t seed, double size, mica_dataset **whole, mica_dataset **part) {
+static mica_status hold_out(const mica_recipe *recipe, const char *key, uint64_t seed, double size,
+    mica_dataset **whole, mica_dataset **part) {
     mica_dataset *parts[2];
-    MICA_TRY(mica_dataset_split(*whole, seed, 2, (const double[]){0, size}, parts));
+    mica_status status = mica_dataset_split(*whole, seed, 2, (const double[]){0, size}, parts);
+    if (status != MICA_OK)
+        return mica_fail_in(status, "%s: data.%s (0: no such part)", recipe->path, key);
     mica_dataset_destroy(whole);
     *whole = parts[0];
     *part = parts[1];
     return MICA_OK;
 }
 
-/* idx without test files is taken as it is: it names what it has. */
-static bool parts_itself(const mica_recipe_data *data) {
-    return mica_recipe_data_kind(data) != MICA_DATA_IDX && data->test > 0;
+mica_test_choice mica_recipe_test_choice(const mica_recipe *recipe) {
+    const mica_recipe_data *data = &recipe->data;
+    const mica_test_choice drawn = data->test > 0 ? MICA_TEST_DRAWN : MICA_TEST_GIVEN;
+    switch (mica_recipe_data_kind(data)) {
+    case MICA_DATA_MNIST:
+    case MICA_DATA_FASHION_MNIST:
+    case MICA_DATA_IDX: /* without test files it is taken as it is: it names what it has */
+        return MICA_TEST_GIVEN;
+    case MICA_DATA_CIFAR10:
+        return data->files[0] && !data->files[1] ? drawn : MICA_TEST_GIVEN;
+    case MICA_DATA_IMAGES:
+        return data->files[1] ? MICA_TEST_GIVEN : drawn;
+    case MICA_DATA_CODES:
+        return data->files[mica_recipe_is_npy(data) ? 2 : 1] ? MICA_TEST_GIVEN : drawn;
+    case MICA_DATA_DIGITS:
+    case MICA_DATA_CSV:
+        return drawn;
+    case MICA_DATA_RATINGS:
+    case MICA_DATA_MOVIELENS_100K:
+        return data->ratings.split == MICA_SPLIT_RANDOM ? drawn : MICA_TEST_PLACED;
+    case MICA_DATA_TEXT:
+    case MICA_DATA_SERIES:
+        break;
+    }
+    return MICA_TEST_PLACED;
 }
 
-mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
-    mica_dataset **train, mica_dataset **validation, mica_dataset **test) {
+mica_status mica_recipe_data_files(
+    const mica_recipe *recipe, const char *folder, mica_texts *names, mica_texts *paths) {
     const mica_recipe_data *data = &recipe->data;
-    if (!data->set)
-        return mica_fail(MICA_E_INVALID, "%s: the recipe has no data: block", recipe->path);
-    mica_data_kind kind = mica_recipe_data_kind(data);
-    if (mica_recipe_is_sequence(kind))
-        return mica_recipe_open_sequence(recipe, folder, train, validation, test);
-    if (mica_recipe_is_ratings(kind))
-        return mica_recipe_open_rating_samples(recipe, folder, train, validation, test);
+    const mica_data_kind kind = mica_recipe_data_kind(data);
+    const bool sequence = mica_recipe_is_sequence(kind);
+    for (size_t i = 0; i < sizeof data->files / sizeof *data->files && data->files[i]; i++) {
+        char *path = NULL;
+        size_t place = i;
+        if (sequence)
+            MICA_TRY(mica_recipe_sequence_file(recipe, folder, &place, &path));
+        else if (mica_recipe_is_ratings(kind))
+            MICA_TRY(mica_recipe_ratings_path(recipe, folder, &path));
+        else
+            MICA_TRY(own_path(recipe, folder, i, &path));
+        MICA_TRY(mica_texts_add(paths, path));
+        MICA_TRY(mica_texts_add(names, mica_strdup(data->files[place])));
+        if (sequence)
+            break;
+    }
+    return MICA_OK;
+}
+
+static mica_status open_samples(
+    const mica_recipe *recipe, const char *folder, mica_dataset *made[3]) {
+    const mica_recipe_data *data = &recipe->data;
+    const mica_data_kind kind = mica_recipe_data_kind(data);
     bool known = kind == MICA_DATA_MNIST || kind == MICA_DATA_FASHION_MNIST ||
                  kind == MICA_DATA_CIFAR10; /* by names of their own */
     const float *mean = data->channels ? data->mean : NULL;
@@ -247,12 +288,26 @@ mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
         .mean = mean,
         .deviation = deviation,
         .channels = (int32_t)data->channels};
+    MICA_TRY(open_parts(recipe, folder, &options, &made[0], &made[2]));
+    if (mica_recipe_test_choice(recipe) == MICA_TEST_DRAWN)
+        MICA_TRY(hold_out(recipe, "test", MICA_TEST_SEED, data->test, &made[0], &made[2]));
+    return data->validation > 0
+               ? hold_out(recipe, "validation", recipe->seed, data->validation, &made[0], &made[1])
+               : MICA_OK;
+}
+
+mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
+    mica_dataset **train, mica_dataset **validation, mica_dataset **test) {
+    const mica_recipe_data *data = &recipe->data;
+    if (!data->set)
+        return mica_fail(MICA_E_INVALID, "%s: the recipe has no data: block", recipe->path);
+    mica_data_kind kind = mica_recipe_data_kind(data);
+    if (mica_recipe_is_sequence(kind))
+        return mica_recipe_open_sequence(recipe, folder, train, validation, test);
     mica_dataset *made[3] = {NULL, NULL, NULL}; /* train, validation, test */
-    mica_status status = open_parts(recipe, folder, &options, &made[0], &made[2]);
-    if (status == MICA_OK && !made[2] && parts_itself(data))
-        status = hold_out(TEST_SEED, data->test, &made[0], &made[2]);
-    if (status == MICA_OK && data->validation > 0)
-        status = hold_out(recipe->seed, data->validation, &made[0], &made[1]);
+    mica_status status = mica_recipe_is_ratings(kind)
+                             ? mica_recipe_open_rating_samples(recipe, folder, made)
+                             : open_samples(recipe, folder, made);
     mica_dataset **outs[] = {train, validation, test};
     for (size_t i = 0; i < 3; i++)
         if (status == MICA_OK && outs[i])

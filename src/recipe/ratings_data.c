@@ -8,7 +8,6 @@
 #include "config.h"
 #include "data/folder.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,11 +15,6 @@
 #define SHIPPED        "ratings.csv"
 #define SHIPPED_TITLES "ratings-titles.csv"
 #define MOVIELENS      "movielens-100k"
-
-#define IDS_OVERRIDE "data.ids_hash="
-
-/* A test part is the same in every run. */
-#define TEST_SEED 1
 
 bool mica_recipe_is_ratings(mica_data_kind kind) {
     return kind == MICA_DATA_RATINGS || kind == MICA_DATA_MOVIELENS_100K;
@@ -154,10 +148,10 @@ static mica_status movielens_base(const char *folder, char **base) {
     for (size_t i = 0; i < sizeof places / sizeof *places && status == MICA_E_NOT_FOUND; i++) {
         char *path = mica_format("%s/%s", folder, places[i][0]);
         char *file = path ? mica_format("%s%s", path, places[i][1]) : NULL;
-        if (!file)
-            status = MICA_E_MEMORY;
-        else if (!access(file, F_OK))
-            status = MICA_OK;
+        bool there = false;
+        mica_status looked = file ? mica_path_exists(file, &there) : MICA_E_MEMORY;
+        if (looked != MICA_OK || there)
+            status = looked;
         free(file);
         if (status == MICA_OK)
             *base = path;
@@ -191,6 +185,15 @@ static mica_status paths_find(
     return named ? own_path(recipe, folder, named, titles) : MICA_OK;
 }
 
+mica_status mica_recipe_ratings_path(const mica_recipe *recipe, const char *folder, char **path) {
+    const char *file = recipe->data.files[0];
+    char *found = NULL;
+    MICA_TRY(own_path(recipe, folder, file, &found));
+    found[strlen(found) - (strlen(file) - archive_length(file))] = 0;
+    *path = found;
+    return MICA_OK;
+}
+
 /* ---- ratings ---- */
 
 static mica_status whole_read(
@@ -214,11 +217,7 @@ static mica_status whole_read(
     return status;
 }
 
-char *mica_recipe_ids_override(uint64_t ids_hash) {
-    return mica_format(IDS_OVERRIDE "%016" PRIx64, ids_hash);
-}
-
-/* A run's recipe has the sizes of what it was trained with, and tells its ids apart. */
+/* A run's recipe has the sizes of what it was trained with. */
 static mica_status sizes_check(const mica_recipe *recipe, const mica_ratings *ratings) {
     const mica_recipe_data *data = &recipe->data;
     const mica_ratings_info *info = mica_ratings_get_info(ratings);
@@ -227,17 +226,6 @@ static mica_status sizes_check(const mica_recipe *recipe, const mica_ratings *ra
             "%s has %lld users and %lld items, its ratings have %d and %d: wanted the file that it "
             "was trained with",
             recipe->path, (long long)data->users, (long long)data->items, info->users, info->items);
-    char *own = mica_recipe_ids_override(info->ids_hash);
-    if (!own)
-        return MICA_E_MEMORY;
-    const char *hash = data->ratings.ids_hash;
-    bool other = hash && strcmp(hash, own + strlen(IDS_OVERRIDE)) != 0;
-    free(own);
-    if (other)
-        return mica_fail(MICA_E_INVALID,
-            "%s: its ratings have other users or items than the file that it was trained with, or "
-            "in another order: wanted that file",
-            recipe->path);
     return MICA_OK;
 }
 
@@ -257,7 +245,7 @@ mica_status mica_recipe_open_ratings(const mica_recipe *recipe, const char *fold
     if (!data->set || !mica_recipe_is_ratings(mica_recipe_data_kind(data)))
         return mica_fail(MICA_E_UNSUPPORTED, "%s: its data are no ratings", recipe->path);
     mica_ratings_split_options split = {.kind = (mica_ratings_split_kind)data->ratings.split,
-        .seed = TEST_SEED,
+        .seed = MICA_TEST_SEED,
         .part = data->test,
         .last = (int32_t)data->ratings.last,
         .folds = (int32_t)data->ratings.folds,
@@ -289,24 +277,28 @@ static float middle_of(const mica_recipe *recipe, const mica_ratings *train) {
     return data->ratings.implicit ? 0 : (float)mica_ratings_get_info(train)->mean;
 }
 
-mica_status mica_recipe_open_rating_samples(const mica_recipe *recipe, const char *folder,
-    mica_dataset **train, mica_dataset **validation, mica_dataset **test) {
-    mica_ratings *parts[3] = {NULL, NULL, NULL};
-    mica_dataset *made[3] = {NULL, NULL, NULL};
-    MICA_TRY(mica_recipe_open_ratings(recipe, folder, &parts[0], &parts[1], &parts[2]));
+mica_status mica_recipe_rating_samples(
+    const mica_recipe *recipe, mica_ratings *const parts[3], mica_dataset *sets[3]) {
     float middle = middle_of(recipe, parts[0]);
     mica_status status = MICA_OK;
-    for (size_t i = 0; i < 3 && status == MICA_OK; i++)
+    for (size_t i = 0; i < 3; i++)
+        sets[i] = NULL;
+    for (size_t i = 0; i < 3 && status == MICA_OK; i++) {
         if (parts[i])
             status = mica_dataset_from_ratings(
-                parts[i], recipe->data.ratings.pairs ? parts[0] : NULL, middle, &made[i]);
-    mica_dataset **outs[] = {train, validation, test};
-    for (size_t i = 0; i < 3; i++) {
-        mica_ratings_destroy(&parts[i]);
-        if (status == MICA_OK && outs[i])
-            *outs[i] = made[i];
-        else
-            mica_dataset_destroy(&made[i]);
+                parts[i], recipe->data.ratings.pairs ? parts[0] : NULL, middle, &sets[i]);
     }
+    for (size_t i = 0; i < 3 && status != MICA_OK; i++)
+        mica_dataset_destroy(&sets[i]);
+    return status;
+}
+
+mica_status mica_recipe_open_rating_samples(
+    const mica_recipe *recipe, const char *folder, mica_dataset *sets[3]) {
+    mica_ratings *parts[3] = {NULL, NULL, NULL};
+    MICA_TRY(mica_recipe_open_ratings(recipe, folder, &parts[0], &parts[1], &parts[2]));
+    mica_status status = mica_recipe_rating_samples(recipe, parts, sets);
+    for (size_t i = 0; i < 3; i++)
+        mica_ratings_destroy(&parts[i]);
     return status;
 }

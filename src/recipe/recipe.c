@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "recipe/changes.h"
 #include "recipe/connect.h"
 #include "recipe/data.h"
 #include "recipe/loss.h"
@@ -34,26 +35,27 @@ static const mica_key schedule_keys[] = {
 static const mica_key optimizer_keys[] = {
     {"kind", MICA_KEY_CHOICE, AT(optimizer.kind), .choices = optimizer_names,
         .help = "sgd; adam; adamw: Adam with decoupled weight decay"},
-    {"learning_rate", MICA_KEY_FLOAT, AT(optimizer.learning_rate), .fallback = 0.01,
-        .range = {0, .above = true}, .help = "the size of a step"},
-    {"momentum", MICA_KEY_FLOAT, AT(optimizer.momentum), .range = {0, 1, .below = true},
+    {"learning_rate", MICA_KEY_FLOAT, AT(optimizer.learning_rate), .may_change = true,
+        .fallback = 0.01, .range = {0, .above = true}, .help = "the size of a step"},
+    {"momentum", MICA_KEY_FLOAT, AT(optimizer.momentum), .may_change = true,
+        .range = {0, 1, .below = true},
         .help = "sgd: the part of the last step that the next keeps"},
-    {"nesterov", MICA_KEY_BOOLEAN, AT(optimizer.nesterov),
+    {"nesterov", MICA_KEY_BOOLEAN, AT(optimizer.nesterov), .may_change = true,
         .help = "sgd: look ahead along the momentum"},
-    {"beta1", MICA_KEY_FLOAT, AT(optimizer.beta1), .fallback = 0.9,
+    {"beta1", MICA_KEY_FLOAT, AT(optimizer.beta1), .may_change = true, .fallback = 0.9,
         .range = {0, 1, .above = true, .below = true},
         .help = "adam, adamw: decay of the mean of gradients"},
-    {"beta2", MICA_KEY_FLOAT, AT(optimizer.beta2), .fallback = 0.999,
+    {"beta2", MICA_KEY_FLOAT, AT(optimizer.beta2), .may_change = true, .fallback = 0.999,
         .range = {0, 1, .above = true, .below = true},
         .help = "adam, adamw: decay of the mean of squared gradients"},
-    {"epsilon", MICA_KEY_FLOAT, AT(optimizer.epsilon), .fallback = 1e-8,
+    {"epsilon", MICA_KEY_FLOAT, AT(optimizer.epsilon), .may_change = true, .fallback = 1e-8,
         .range = {0, .above = true}, .help = "adam, adamw: keeps the division from 0"},
-    {"weight_decay", MICA_KEY_FLOAT, AT(optimizer.weight_decay),
+    {"weight_decay", MICA_KEY_FLOAT, AT(optimizer.weight_decay), .may_change = true,
         .help = "pulls weights, not biases, towards 0"},
-    {"clip_norm", MICA_KEY_FLOAT, AT(optimizer.clip_norm),
+    {"clip_norm", MICA_KEY_FLOAT, AT(optimizer.clip_norm), .may_change = true,
         .help = "gradients are scaled so that their common norm is at most this; 0: never"},
-    {"schedule", MICA_KEY_BLOCK, .block = MICA_BLOCK(schedule_keys), .fallback_note = "constant",
-        .help = "how the learning rate changes, as below"},
+    {"schedule", MICA_KEY_BLOCK, .may_change = true, .block = MICA_BLOCK(schedule_keys),
+        .fallback_note = "constant", .help = "how the learning rate changes, as below"},
 };
 
 static mica_status input_read(const mica_yaml *yaml, mica_yaml_node node, void *target) {
@@ -73,7 +75,7 @@ static const mica_key weights_keys[] = {
 
 /* Of every recipe. */
 static const mica_key common_keys[] = {
-    {"name", MICA_KEY_TEXT, AT(name), .fallback_note = "the file's name",
+    {"name", MICA_KEY_TEXT, AT(name), .may_change = true, .fallback_note = "the file's name",
         .help = "what the model is called"},
     {"data", MICA_KEY_HOOK, .hook = mica_recipe_data_read, .type = "a mapping",
         .fallback_note = "none; needed for training", .help = "where samples come from, as below"},
@@ -108,9 +110,9 @@ static const mica_key network_keys[] = {
         .help = "how parameters change, as below"},
     {"batch", MICA_KEY_INTEGER, AT(batch), .fallback = 32, .range = {1, 1 << 20},
         .help = "samples a step"},
-    {"epochs", MICA_KEY_INTEGER, AT(epochs), .fallback = 10, .range = {1, 1e6},
+    {"epochs", MICA_KEY_INTEGER, AT(epochs), .may_change = true, .fallback = 10, .range = {1, 1e6},
         .help = "passes over the training samples"},
-    {"patience", MICA_KEY_INTEGER, AT(patience), .range = {0, 1e6},
+    {"patience", MICA_KEY_INTEGER, AT(patience), .may_change = true, .range = {0, 1e6},
         .help = "stop after so many epochs without a better validation loss; 0: never"},
     {"gradient_norms", MICA_KEY_BOOLEAN, AT(gradient_norms),
         .help = "log and draw the norm of each layer's gradient"},
@@ -118,6 +120,12 @@ static const mica_key network_keys[] = {
 
 static const mica_block common_block = MICA_BLOCK(common_keys);
 static const mica_block network_block = MICA_BLOCK(network_keys);
+
+void mica_recipe_blocks(mica_block blocks[MICA_RECIPE_BLOCKS]) {
+    blocks[0] = common_block;
+    blocks[1] = network_block;
+    blocks[2] = mica_recipe_neighbours_block;
+}
 
 /* ---- reading ---- */
 
@@ -219,8 +227,7 @@ static mica_status texts_copy(const char *const *from, size_t count, mica_texts 
     return MICA_OK;
 }
 
-/* Takes over a text, which is NULL where memory ran out. */
-static mica_status texts_add(mica_texts *texts, char *text) {
+mica_status mica_texts_add(mica_texts *texts, char *text) {
     char **item = text ? realloc(texts->item, (texts->count + 1) * sizeof *item) : NULL;
     if (!item) {
         free(text);
@@ -310,7 +317,7 @@ static mica_status file_settle(const mica_recipe *recipe, const char *folder, mi
     MICA_TRY(mica_recipe_sequence_file(recipe, folder, &index, &path));
     free(path);
     const char *const file[] = {data->files[index]};
-    return texts_add(all, texts_override("data.files", file, 1));
+    return mica_texts_add(all, texts_override("data.files", file, 1));
 }
 
 /* Has a layer a size that only the data tell? */
@@ -334,18 +341,16 @@ mica_status mica_recipe_settle(
     mica_status status = texts_copy((const char *const *)before->item, before->count, &all);
     bool named = data->ids || (!data->classes && has_open_size(*recipe));
     if (status == MICA_OK && named && !data->class_names && info->classes && !info->users)
-        status = texts_add(
+        status = mica_texts_add(
             &all, texts_override("data.class_names", info->class_names, (size_t)info->classes));
     if (status == MICA_OK)
         status = file_settle(*recipe, folder, &all);
     if (status == MICA_OK && !data->users && info->users)
-        status = texts_add(&all, mica_format("data.users=%d", info->users));
+        status = mica_texts_add(&all, mica_format("data.users=%d", info->users));
     if (status == MICA_OK && !data->items && info->items)
-        status = texts_add(&all, mica_format("data.items=%d", info->items));
-    if (status == MICA_OK && !data->ratings.ids_hash && info->users)
-        status = texts_add(&all, mica_recipe_ids_override(info->ids_hash));
+        status = mica_texts_add(&all, mica_format("data.items=%d", info->items));
     if (status == MICA_OK && !data->channels && info->users && info->mean)
-        status = texts_add(&all, mica_format("data.mean=[%.9g]", (double)*info->mean));
+        status = mica_texts_add(&all, mica_format("data.mean=[%.9g]", (double)*info->mean));
     if (status == MICA_OK && all.count > before->count)
         status =
             mica_recipe_load((*recipe)->path, (const char *const *)all.item, all.count, &settled);

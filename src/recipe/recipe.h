@@ -21,8 +21,7 @@ typedef struct mica_recipe_ratings {
     float relevant;                  /* test ratings from this on are to be found; 0: no ranking */
     int split;                       /* mica_ratings_split_kind */
     int64_t last, fold, folds;
-    char *ids_hash; /* of the file that was trained with, in hexadecimal digits; NULL: any */
-    bool pairs;     /* training compares two items of a user: the loss bpr */
+    bool pairs; /* training compares two items of a user: the loss bpr */
 } mica_recipe_ratings;
 
 /* Where the data comes from. */
@@ -139,8 +138,26 @@ mica_status mica_recipe_weights_path(const mica_recipe *recipe, const char *fold
 mica_status mica_recipe_open_data(const mica_recipe *recipe, const char *folder,
     mica_dataset **train, mica_dataset **validation, mica_dataset **test);
 
-/* The override that says which ratings a recipe was trained with; free() it. */
-char *mica_recipe_ids_override(uint64_t ids_hash);
+/* How the samples of the test part are chosen. */
+typedef enum mica_test_choice {
+    MICA_TEST_GIVEN, /* by files of their own, or there are none */
+    MICA_TEST_DRAWN, /* each by its content: see mica_dataset_split */
+    MICA_TEST_PLACED /* by their places in the file */
+} mica_test_choice;
+mica_test_choice mica_recipe_test_choice(const mica_recipe *recipe);
+
+/* The parts of a set of ratings (NULL: there is none) as samples, as mica_recipe_open_data makes
+ * them; destroy them. */
+mica_status mica_recipe_rating_samples(
+    const mica_recipe *recipe, mica_ratings *const parts[3], mica_dataset *sets[3]);
+
+/* What the recipe's `files` are called there, and where each lies, of which folders of pictures are
+ * folders: as many of both, none where the set has files of its own. Clear both. */
+mica_status mica_recipe_data_files(
+    const mica_recipe *recipe, const char *folder, mica_texts *names, mica_texts *paths);
+
+/* Adds a text to the list, which takes it over; NULL, where memory ran out, is MICA_E_MEMORY. */
+mica_status mica_texts_add(mica_texts *texts, char *text);
 
 /* The ratings that those of a set of ratings are made of; other sets are MICA_E_UNSUPPORTED. Any
  * out may be NULL, and is set to NULL where there is no such part. */

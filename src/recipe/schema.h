@@ -58,6 +58,7 @@ struct mica_key {
     mica_key_kind kind;
     size_t offset;
     bool required;
+    bool may_change;           /* when a run goes on; see changes.h */
     double fallback;           /* the default of a number or, as 0 or 1, of a boolean */
     const char *fallback_note; /* for the reference, where the default is worked out elsewhere */
     mica_key_range range;

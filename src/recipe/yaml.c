@@ -360,6 +360,15 @@ static mica_status apply(mica_yaml *yaml, size_t index) {
 
 /* ---- open, close, text ---- */
 
+static mica_status parse_mapping(mica_yaml *yaml, const char *text, size_t size) {
+    MICA_TRY(parse(yaml, text, size, "expected a mapping of keys, got nothing"));
+    if (mica_yaml_get(yaml, 1)->type == YAML_MAPPING_NODE)
+        return MICA_OK;
+    char got[64];
+    return mica_yaml_fail(yaml, 1, "expected a mapping of keys, got %s",
+        mica_yaml_describe(yaml, 1, got, sizeof got));
+}
+
 mica_status mica_yaml_open(
     mica_yaml *yaml, const char *path, const char *const *overrides, size_t n_overrides) {
     *yaml = (mica_yaml){.path = mica_strdup(path),
@@ -370,15 +379,15 @@ mica_status mica_yaml_open(
         return MICA_E_MEMORY;
     size_t size;
     MICA_TRY(mica_file_read(path, FILE_LIMIT, &yaml->text, &size));
-    MICA_TRY(parse(yaml, yaml->text, size, "expected a mapping of keys, got nothing"));
-    if (mica_yaml_get(yaml, 1)->type != YAML_MAPPING_NODE) {
-        char got[64];
-        return mica_yaml_fail(yaml, 1, "expected a mapping of keys, got %s",
-            mica_yaml_describe(yaml, 1, got, sizeof got));
-    }
+    MICA_TRY(parse_mapping(yaml, yaml->text, size));
     for (size_t i = 0; i < n_overrides; i++)
         MICA_TRY(apply(yaml, i));
     return MICA_OK;
+}
+
+mica_status mica_yaml_parse(mica_yaml *yaml, const char *path, const char *text) {
+    *yaml = (mica_yaml){.path = mica_strdup(path)};
+    return yaml->path ? parse_mapping(yaml, text, strlen(text)) : MICA_E_MEMORY;
 }
 
 void mica_yaml_close(mica_yaml *yaml) {

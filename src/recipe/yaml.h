@@ -30,6 +30,9 @@ mica_status mica_yaml_open(
     mica_yaml *yaml, const char *path, const char *const *overrides, size_t n_overrides);
 void mica_yaml_close(mica_yaml *yaml);
 
+/* The same of a text, which `path` names in errors, without overrides. */
+mica_status mica_yaml_parse(mica_yaml *yaml, const char *path, const char *text);
+
 /* The text with the overrides in it; free with free(). May be called once: with overrides the
  * document is written out anew, without its comments, and is gone afterwards. */
 mica_status mica_yaml_text(mica_yaml *yaml, char **text);

@@ -16,19 +16,13 @@
 
 mica_status mica_folder_has(const char *folder, const char *name, bool *has) {
     char *path = mica_path_join(folder, name);
-    if (!path)
-        return MICA_E_MEMORY;
-    *has = !access(path, F_OK);
-    mica_status status =
-        *has || errno == ENOENT || errno == ENOTDIR
-            ? MICA_OK
-            : mica_fail(MICA_E_IO, "cannot tell whether %s is there: %s", path, strerror(errno));
+    mica_status status = path ? mica_path_exists(path, has) : MICA_E_MEMORY;
     free(path);
     return status;
 }
 
 mica_status mica_folder_is_free(const char *path) {
-    bool checkpoint, model;
+    bool checkpoint = false, model = false;
     MICA_TRY(mica_folder_has(path, MICA_RUN_CHECKPOINT, &checkpoint));
     MICA_TRY(mica_folder_has(path, MICA_RUN_MODEL, &model));
     if (!checkpoint && !model)
@@ -36,6 +30,21 @@ mica_status mica_folder_is_free(const char *path) {
     return mica_fail(MICA_E_INVALID,
         "%s holds a run already: continue it with --resume, or give another folder with --out",
         path);
+}
+
+mica_status mica_folder_check(const char *folder) {
+    bool recipe = false, model = false;
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &recipe));
+    MICA_TRY(mica_folder_has(folder, MICA_RUN_MODEL, &model));
+    if (!recipe)
+        return mica_fail(MICA_E_NOT_FOUND,
+            "%s is not the folder of a run: it has no %s (mica train makes one)", folder,
+            MICA_RUN_RECIPE);
+    return model ? MICA_OK
+                 : mica_fail(MICA_E_NOT_FOUND,
+                       "%s has no %s yet: its first epoch is not done (mica train --resume "
+                       "continues it)",
+                       folder, MICA_RUN_MODEL);
 }
 
 static char *numbered(const char *name, uint64_t seed, int number) {
@@ -66,15 +75,19 @@ static mica_status find_numbered(const char *name, uint64_t seed, char **found) 
     char *last = numbered(name, seed, 1);
     for (int number = 2; last; number++) {
         char *next = numbered(name, seed, number);
-        if (next && access(next, F_OK)) {
+        bool there = false;
+        mica_status status = next ? mica_path_exists(next, &there) : MICA_E_MEMORY;
+        if (status != MICA_OK || !there) {
             free(next);
-            break;
+            *found = status == MICA_OK ? last : NULL;
+            if (status != MICA_OK)
+                free(last);
+            return status;
         }
         free(last);
         last = next;
     }
-    *found = last;
-    return last ? MICA_OK : MICA_E_MEMORY;
+    return MICA_E_MEMORY;
 }
 
 static void remove_temporaries(const char *path) {

@@ -10,7 +10,8 @@
 #define MICA_RUN_RECIPE     "recipe.yaml"
 #define MICA_RUN_MODEL      "model.safetensors"
 #define MICA_RUN_CHECKPOINT "checkpoint.safetensors"
-#define MICA_RUN_CLASSES    "classes.txt" /* their names, one a line; not there without classes */
+#define MICA_RUN_MANIFEST   "manifest.txt" /* what it was begun with: train/manifest.h */
+#define MICA_RUN_CLASSES    "classes.txt"  /* their names, one a line; not there without classes */
 
 /* Zero-initialize. */
 typedef struct mica_folder {
@@ -29,8 +30,10 @@ void mica_folder_close(mica_folder *folder);
 /* MICA_E_INVALID if the folder holds a run. */
 mica_status mica_folder_is_free(const char *path);
 
-/* Whether the folder holds a file of this name. MICA_E_IO where that cannot be told: only what is
- * not there is missing. */
+/* Whether the folder holds a file of this name; see mica_path_exists. */
 mica_status mica_folder_has(const char *folder, const char *name, bool *has);
+
+/* MICA_E_NOT_FOUND unless the folder holds a run's recipe and weights. */
+mica_status mica_folder_check(const char *folder);
 
 #endif

@@ -6,6 +6,7 @@
 #include "train/compare.h"
 #include "train/draw.h"
 #include "train/folder.h"
+#include "train/manifest.h"
 #include "train/metrics.h"
 
 #include <math.h>
@@ -20,6 +21,8 @@ typedef struct search {
     const mica_train_options *options;
     mica_recipe *recipe; /* the caller's */
     mica_ratings *train;
+    mica_manifest manifest;
+    char *note; /* or NULL */
     mica_device *device;
     char *device_text;
     mica_folder folder;
@@ -36,10 +39,12 @@ static double now(void) {
 
 static void report(const search *s, mica_train_event event, double done) {
     const double seconds = now() - s->began;
-    const char *notes[2] = {mica_device_get_info(s->device)->note};
+    const char *notes[3] = {mica_device_get_info(s->device)->note};
     size_t n_notes = *notes[0] != 0;
     if (mica_ratings_get_info(s->train)->note)
         notes[n_notes++] = mica_ratings_get_info(s->train)->note;
+    if (s->note)
+        notes[n_notes++] = s->note;
     if (s->options->progress)
         s->options->progress(
             s->options->user, &(mica_train_progress){
@@ -62,32 +67,39 @@ static void progress(void *user, double done) {
     report(user, MICA_TRAIN_STEP, done);
 }
 
-/* The recipe with the numbers of users and items and which they are, so that a run notices other
- * ratings. */
+/* The recipe with the numbers of users and items. */
 static mica_status settle(mica_recipe **recipe, const mica_ratings_info *info) {
     const mica_texts *before = &(*recipe)->overrides;
     mica_recipe *settled = NULL;
-    const char **all = mica_alloc(before->count + 3, sizeof *all);
+    const char **all = mica_alloc(before->count + 2, sizeof *all);
     char *users = mica_format("data.users=%d", info->users);
     char *items = mica_format("data.items=%d", info->items);
-    char *ids = mica_recipe_ids_override(info->ids_hash);
-    mica_status status = all && users && items && ids ? MICA_OK : MICA_E_MEMORY;
+    mica_status status = all && users && items ? MICA_OK : MICA_E_MEMORY;
     if (status == MICA_OK) {
         for (size_t i = 0; i < before->count; i++)
             all[i] = before->item[i];
         all[before->count] = users;
         all[before->count + 1] = items;
-        all[before->count + 2] = ids;
-        status = mica_recipe_load((*recipe)->path, all, before->count + 3, &settled);
+        status = mica_recipe_load((*recipe)->path, all, before->count + 2, &settled);
     }
     free(all);
     free(users);
     free(items);
-    free(ids);
     MICA_TRY(status);
     mica_recipe_destroy(recipe);
     *recipe = settled;
     return MICA_OK;
+}
+
+static mica_status manifest_make(search *s) {
+    mica_dataset *sets[3] = {NULL, NULL, NULL};
+    mica_status status =
+        mica_recipe_open_data(s->recipe, s->options->data, &sets[0], &sets[1], &sets[2]);
+    if (status == MICA_OK)
+        status = mica_manifest_make(s->recipe, s->options->data, sets, &s->manifest);
+    for (size_t i = 0; i < 3; i++)
+        mica_dataset_destroy(&sets[i]);
+    return status;
 }
 
 static mica_status open_parts(search *s, mica_recipe **recipe) {
@@ -98,6 +110,7 @@ static mica_status open_parts(search *s, mica_recipe **recipe) {
     MICA_TRY(settle(recipe, mica_ratings_get_info(s->train)));
     MICA_TRY(mica_compare_check(*recipe, o->data));
     s->recipe = *recipe;
+    MICA_TRY(manifest_make(s));
     MICA_TRY(mica_device_open(o->device, &s->device));
     const mica_device_info *info = mica_device_get_info(s->device);
     if (!(s->device_text = mica_format("%s (%s)", info->id, info->name)))
@@ -114,15 +127,35 @@ static mica_status save(const search *s) {
         path ? mica_file_replace(path, s->recipe->text, strlen(s->recipe->text)) : MICA_E_MEMORY;
     free(path);
     MICA_TRY(status);
+    MICA_TRY(mica_manifest_save(&s->manifest, s->folder.path));
     return mica_neighbours_save(s->model, s->model_path);
+}
+
+/* The model that is there is of the same recipe and data. */
+static mica_status check_unchanged(search *s) {
+    mica_manifest begun = {0};
+    MICA_TRY(mica_manifest_read(s->folder.path, &begun));
+    mica_status status = mica_manifest_continues(&begun, &s->manifest, s->folder.path);
+    if (status == MICA_OK)
+        status =
+            mica_manifest_fits(&begun, &s->manifest, s->recipe, s->folder.path, true, &s->note);
+    mica_manifest_clear(&begun);
+    return status;
 }
 
 static mica_status find(search *s) {
     const mica_recipe_neighbours *recipe = &s->recipe->neighbours;
+    bool found = false;
+    if (s->options->resume)
+        MICA_TRY(mica_folder_has(s->folder.path, MICA_RUN_MODEL, &found));
+    if (found)
+        MICA_TRY(check_unchanged(s));
+    else if (s->options->resume &&
+             !(s->note = mica_format("%s has no %s: the search starts from the beginning",
+                   s->folder.path, MICA_RUN_MODEL)))
+        return MICA_E_MEMORY;
     report(s, MICA_TRAIN_START, 0);
-    bool model;
-    MICA_TRY(mica_folder_has(s->folder.path, MICA_RUN_MODEL, &model));
-    if (s->options->resume && model)
+    if (found)
         return mica_neighbours_load(s->train, s->model_path, &s->model);
     MICA_TRY(mica_neighbours_create(s->train, s->device,
         &(mica_neighbours_options){.by = (mica_neighbours_by)recipe->by,
@@ -256,6 +289,8 @@ mica_status mica_train_neighbours(
     mica_folder_close(&s.folder);
     mica_device_destroy(&s.device);
     mica_ratings_destroy(&s.train);
+    mica_manifest_clear(&s.manifest);
+    free(s.note);
     free(s.model_path);
     free(s.device_text);
     return status;

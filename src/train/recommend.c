@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "recipe/changes.h"
 #include "train/folder.h"
+#include "train/manifest.h"
 #include "train/run.h"
 #include "train/score.h"
 
@@ -15,6 +17,8 @@
 struct mica_recommender {
     mica_recipe *recipe;
     mica_ratings *parts[3]; /* train, validation, test; NULL: there is none */
+    char *folder, *note;
+    mica_manifest begun, now;
     int32_t users, items;
     mica_neighbours *neighbours; /* or else: */
     mica_run *run;
@@ -37,20 +41,42 @@ static mica_status open_model(mica_recommender *r, const char *folder, const cha
     return status;
 }
 
+/* Compares the recipe and the data with those that the run was trained with. */
+static mica_status manifests_open(mica_recommender *r, const char *folder, const char *data) {
+    mica_dataset *sets[3];
+    if (!(r->folder = mica_strdup(folder)))
+        return MICA_E_MEMORY;
+    MICA_TRY(mica_manifest_read(folder, &r->begun));
+    if (r->begun.recipe)
+        MICA_TRY(mica_recipe_same(folder, r->begun.recipe, r->recipe->text));
+    MICA_TRY(mica_recipe_rating_samples(r->recipe, r->parts, sets));
+    mica_status status = mica_manifest_make(r->recipe, data, sets, &r->now);
+    for (size_t i = 0; i < 3; i++)
+        mica_dataset_destroy(&sets[i]);
+    MICA_TRY(status);
+    return mica_manifest_fits(&r->begun, &r->now, r->recipe, folder, false, &r->note);
+}
+
+const char *mica_recommender_note(const mica_recommender *r) {
+    return r->note;
+}
+
+mica_status mica_recommender_measures(const mica_recommender *r) {
+    char *note = NULL;
+    mica_status status = mica_manifest_fits(&r->begun, &r->now, r->recipe, r->folder, true, &note);
+    free(note);
+    return status;
+}
+
 static mica_status open_parts(
     mica_recommender *r, const char *folder, const char *data, const char *device) {
-    bool recipe, model;
-    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &recipe));
-    MICA_TRY(mica_folder_has(folder, MICA_RUN_MODEL, &model));
-    if (!recipe || !model)
-        return mica_fail(MICA_E_NOT_FOUND,
-            "%s is not the folder of a run: it has no %s and %s (mica train makes them)", folder,
-            MICA_RUN_RECIPE, MICA_RUN_MODEL);
+    MICA_TRY(mica_folder_check(folder));
     char *path = mica_path_join(folder, MICA_RUN_RECIPE);
     mica_status status = path ? mica_recipe_load(path, NULL, 0, &r->recipe) : MICA_E_MEMORY;
     free(path);
     MICA_TRY(status);
     MICA_TRY(mica_recipe_open_ratings(r->recipe, data, &r->parts[0], &r->parts[1], &r->parts[2]));
+    MICA_TRY(manifests_open(r, folder, data));
     MICA_TRY(open_model(r, folder, device));
     const mica_ratings_info *info = mica_ratings_get_info(r->parts[0]);
     r->users = info->users;
@@ -86,6 +112,10 @@ void mica_recommender_destroy(mica_recommender **owner) {
     for (size_t i = 0; i < sizeof r->parts / sizeof *r->parts; i++)
         mica_ratings_destroy(&r->parts[i]);
     mica_recipe_destroy(&r->recipe);
+    mica_manifest_clear(&r->begun);
+    mica_manifest_clear(&r->now);
+    free(r->folder);
+    free(r->note);
     free((float *)r->numbers);
     free(r->scores);
     free(r->out);

@@ -6,6 +6,7 @@
 #include "data/dataset.h"
 #include "data/image.h"
 #include "graph/model.h"
+#include "recipe/changes.h"
 #include "train/draw.h"
 #include "train/folder.h"
 #include "train/pictures.h"
@@ -42,6 +43,8 @@ void mica_run_destroy(mica_run **owner) {
     mica_onnx_close(&run->onnx);
     mica_device_destroy(&run->device);
     mica_recipe_destroy(&run->recipe);
+    mica_manifest_clear(&run->manifest);
+    free(run->data_note);
     free(run->device_text);
     free(run->weights);
     free(run->folder);
@@ -77,6 +80,7 @@ mica_status mica_run_many(mica_run *run) {
 static mica_status name_classes(mica_run *run) {
     int64_t classes = run->info.classes;
     const mica_recipe_data *data = &run->recipe->data;
+    const mica_texts *trained = &run->manifest.classes;
     bool known = data->n_class_names == classes;
     char *path = mica_path_join(run->folder ? run->folder : ".", MICA_RUN_CLASSES), *names = NULL;
     size_t size;
@@ -94,6 +98,13 @@ static mica_status name_classes(mica_run *run) {
         run->class_names[i] = name && *name ? mica_strdup(name) : mica_format("%" PRId64, i);
         if (!run->class_names[i])
             status = MICA_E_MEMORY;
+        else if (!data->ids && (size_t)i < trained->count &&
+                 strcmp(run->class_names[i], trained->item[i]) != 0)
+            status = mica_fail(MICA_E_INVALID,
+                "%s: class %" PRId64 " is %s, but it was %s when the run was trained: correct "
+                "%s (mica predict --labels gives other names)",
+                run->folder, i, run->class_names[i], trained->item[i],
+                known ? MICA_RUN_RECIPE : MICA_RUN_CLASSES);
     }
     free(names);
     run->info.class_names = (const char *const *)run->class_names;
@@ -163,17 +174,7 @@ mica_status mica_run_open_parts(mica_run *run, const char *device) {
 }
 
 static mica_status open_folder(mica_run *run, const char *folder, const char *device) {
-    bool has;
-    MICA_TRY(mica_folder_has(folder, MICA_RUN_RECIPE, &has));
-    if (!has)
-        return mica_fail(MICA_E_NOT_FOUND,
-            "%s is not the folder of a run: it has no %s (mica train makes one)", folder,
-            MICA_RUN_RECIPE);
-    MICA_TRY(mica_folder_has(folder, MICA_RUN_MODEL, &has));
-    if (!has)
-        return mica_fail(MICA_E_NOT_FOUND,
-            "%s has no %s yet: its first epoch is not done (mica train --resume continues it)",
-            folder, MICA_RUN_MODEL);
+    MICA_TRY(mica_folder_check(folder));
     char *recipe = mica_path_join(folder, MICA_RUN_RECIPE);
     run->folder = mica_strdup(folder);
     run->weights = mica_path_join(folder, MICA_RUN_MODEL);
@@ -182,6 +183,9 @@ static mica_status open_folder(mica_run *run, const char *folder, const char *de
                              : MICA_E_MEMORY;
     free(recipe);
     MICA_TRY(status);
+    MICA_TRY(mica_manifest_read(folder, &run->manifest));
+    if (run->manifest.recipe)
+        MICA_TRY(mica_recipe_same(folder, run->manifest.recipe, run->recipe->text));
     return mica_run_open_parts(run, device);
 }
 
@@ -223,9 +227,38 @@ const mica_run_info *mica_run_get_info(const mica_run *run) {
     return &run->info;
 }
 
+/* The sets, compared with those that the run was trained with. Destroy them even after a failure.
+ */
+static mica_status open_sets(
+    mica_run *run, const char *data, bool measured, mica_dataset *sets[3]) {
+    mica_manifest now = {0};
+    MICA_TRY(mica_recipe_open_data(run->recipe, data, &sets[0], &sets[1], &sets[2]));
+    free(run->data_note);
+    run->data_note = NULL;
+    if (!run->folder)
+        return MICA_OK;
+    mica_status status = mica_manifest_make(run->recipe, data, sets, &now);
+    if (status == MICA_OK)
+        status = mica_manifest_fits(
+            &run->manifest, &now, run->recipe, run->folder, measured, &run->data_note);
+    mica_manifest_clear(&now);
+    return status;
+}
+
+const char *mica_run_data_note(const mica_run *run) {
+    return run->data_note;
+}
+
 mica_status mica_run_open_data(mica_run *run, const char *data, mica_dataset **train,
     mica_dataset **validation, mica_dataset **test) {
-    return mica_recipe_open_data(run->recipe, data, train, validation, test);
+    mica_dataset *sets[3] = {NULL, NULL, NULL}, **outs[] = {train, validation, test};
+    mica_status status = open_sets(run, data, false, sets);
+    for (size_t i = 0; i < 3; i++)
+        if (status == MICA_OK && outs[i])
+            *outs[i] = sets[i];
+        else
+            mica_dataset_destroy(&sets[i]);
+    return status;
 }
 
 mica_status mica_run_predict(
@@ -325,18 +358,22 @@ static mica_status evaluate(
 
 mica_status mica_run_evaluate(mica_run *run, const char *data, const mica_evaluation **heads,
     size_t *n_heads, int64_t *samples) {
-    mica_dataset *test = NULL;
-    MICA_TRY(mica_recipe_open_data(run->recipe, data, NULL, NULL, &test));
-    if (!test)
-        return mica_fail(
+    mica_dataset *sets[3] = {NULL, NULL, NULL};
+    mica_status status = open_sets(run, data, true, sets);
+    const mica_dataset *test = sets[2];
+    if (status == MICA_OK && !test)
+        status = mica_fail(
             MICA_E_INVALID, "%s: the data of this recipe have no test set", run->recipe->path);
-    mica_status status = evaluate(run, test, heads);
+    if (status == MICA_OK)
+        status = evaluate(run, test, heads);
     if (status == MICA_OK) {
         *n_heads = run->many.network->n_heads;
         *samples = mica_dataset_get_info(test)->count;
     }
     mica_dataset_destroy(&run->test);
-    run->test = test;
+    run->test = sets[2];
+    mica_dataset_destroy(&sets[0]);
+    mica_dataset_destroy(&sets[1]);
     return status;
 }
 

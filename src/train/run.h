@@ -6,6 +6,7 @@
 #include "train/decoder.h"
 #include "train/evaluate.h"
 #include "train/generate_text.h"
+#include "train/manifest.h"
 #include "train/score.h"
 
 #include <mica/onnx.h>
@@ -38,6 +39,8 @@ struct mica_run {
     mica_writer *writer;
     mica_scores *scores;
     mica_comparison comparison;
+    mica_manifest manifest; /* of its folder */
+    char *data_note;        /* what differs in data that were opened last; NULL: nothing */
 };
 
 /* Builds the recipe, the run's or a variant of it, with the run's weights. Closing accepts zeros.

@@ -10,6 +10,7 @@
 #include "train/evaluate.h"
 #include "train/folder.h"
 #include "train/import.h"
+#include "train/manifest.h"
 #include "train/neighbours.h"
 #include "train/pictures.h"
 #include "train/record.h"
@@ -40,6 +41,7 @@ typedef struct training {
     mica_program *program;
     mica_evaluator *evaluator;
     mica_folder folder;
+    mica_manifest manifest;
     char *checkpoint_path, *model_path;
 
     mica_record record;
@@ -50,8 +52,8 @@ typedef struct training {
     bool has_row;
     const char **notes; /* of the device, the data and the graph's warnings */
     size_t n_notes;
-    mica_texts import_notes, use_notes;
-    const char **skipped; /* pictures that no data set holds */
+    mica_texts import_notes, use_notes, resume_notes; /* among them */
+    const char **skipped;                             /* pictures that no data set holds */
     size_t n_skipped;
     size_t n_lost[2];   /* pictures of the training and the test set that were told of as lost */
     int64_t saved_step; /* of the checkpoint */
@@ -187,25 +189,13 @@ static mica_status show_metrics(training *t) {
     return MICA_OK;
 }
 
-static mica_status same(
-    const training *t, const char *what, int64_t saved, int64_t wanted, const char *key) {
-    if (saved == wanted)
-        return MICA_OK;
-    return mica_fail(MICA_E_INVALID,
-        "%s cannot be continued with another %s: it has %" PRId64 ", the recipe or its data give "
-        "%" PRId64 "; %s or start another run",
-        t->folder.path, what, saved, wanted, key);
-}
-
 static mica_status load_checkpoint(training *t) {
     mica_position wanted = t->position, saved;
     MICA_TRY(mica_checkpoint_load(
         t->checkpoint_path, t->model, &saved, &t->record.metrics, t->record.sums));
-    MICA_TRY(same(t, "seed", saved.seed, wanted.seed, "give the same --seed"));
-    MICA_TRY(same(t, "batch size", saved.batch_size, wanted.batch_size, "set the same batch"));
-    MICA_TRY(same(
-        t, "number of training samples", saved.samples, wanted.samples, "give the same --data"));
-    if (saved.steps_per_epoch != wanted.steps_per_epoch || saved.batch > saved.steps_per_epoch ||
+    if (saved.seed != wanted.seed || saved.batch_size != wanted.batch_size ||
+        saved.samples != wanted.samples || saved.steps_per_epoch != wanted.steps_per_epoch ||
+        saved.batch > saved.steps_per_epoch ||
         saved.step != saved.epoch * saved.steps_per_epoch + saved.batch ||
         saved.best_epoch > saved.epoch || !saved.best_epoch != !saved.epoch)
         return mica_fail(MICA_E_FORMAT, "%s: its training position is damaged", t->checkpoint_path);
@@ -424,6 +414,8 @@ static mica_status open_data(training *t) {
         mica_recipe_open_data(t->recipe, t->options.data, &t->train, &t->validation, &t->test));
     MICA_TRY(mica_recipe_settle(&t->recipe, t->options.data, t->train));
     MICA_TRY(list_skipped(t));
+    MICA_TRY(mica_manifest_make(t->recipe, t->options.data,
+        (mica_dataset *const[]){t->train, t->validation, t->test}, &t->manifest));
     mica_loader_options options = {.batch = t->recipe->batch,
         .shuffle = true,
         .drop_last = true,
@@ -479,6 +471,13 @@ static mica_status add_notes(training *t, const mica_texts *more) {
     return MICA_OK;
 }
 
+/* What the run will be used for is tried before the work of training. */
+static mica_status try_uses(training *t) {
+    MICA_TRY(mica_compare_check(t->recipe, t->options.data));
+    MICA_TRY(mica_uses_check(t->recipe, t->network, &t->use_notes));
+    return add_notes(t, &t->use_notes);
+}
+
 static mica_status start_weights(training *t) {
     char *path = NULL;
     if (!t->recipe->weights)
@@ -488,13 +487,6 @@ static mica_status start_weights(training *t) {
     free(path);
     MICA_TRY(status);
     return add_notes(t, &t->import_notes);
-}
-
-/* What the run will be used for is tried before the work of training. */
-static mica_status try_uses(training *t) {
-    MICA_TRY(mica_compare_check(t->recipe, t->options.data));
-    MICA_TRY(mica_uses_check(t->recipe, t->network, &t->use_notes));
-    return add_notes(t, &t->use_notes);
 }
 
 static mica_status compile(training *t) {
@@ -562,6 +554,35 @@ static mica_status write_classes(const training *t) {
     return status;
 }
 
+/* The checkpoint is of the same recipe and data. */
+static mica_status check_unchanged(training *t) {
+    mica_manifest begun = {0};
+    char *note = NULL;
+    MICA_TRY(mica_manifest_read(t->folder.path, &begun));
+    mica_status status = mica_manifest_continues(&begun, &t->manifest, t->folder.path);
+    if (status == MICA_OK)
+        status = mica_manifest_fits(&begun, &t->manifest, t->recipe, t->folder.path, true, &note);
+    if (status == MICA_OK && note)
+        status = mica_texts_add(&t->resume_notes, note);
+    mica_manifest_clear(&begun);
+    MICA_TRY(status);
+    return add_notes(t, &t->resume_notes);
+}
+
+/* A run that was to be continued begins instead, if there is nothing in it to lose. */
+static mica_status nothing_saved(training *t) {
+    bool model = false;
+    MICA_TRY(mica_folder_has(t->folder.path, MICA_RUN_MODEL, &model));
+    if (model)
+        return mica_fail(MICA_E_INVALID,
+            "%s cannot be continued: it has %s but no %s; give another folder with --out",
+            t->folder.path, MICA_RUN_MODEL, MICA_RUN_CHECKPOINT);
+    MICA_TRY(mica_texts_add(&t->resume_notes,
+        mica_format("%s has no checkpoint: training starts from the beginning", t->folder.path)));
+    MICA_TRY(add_notes(t, &t->resume_notes));
+    return start_weights(t);
+}
+
 /* Nothing is written before all that the user gave has been checked. */
 static mica_status open_folder(training *t) {
     MICA_TRY(mica_folder_open(
@@ -570,12 +591,17 @@ static mica_status open_folder(training *t) {
     t->model_path = mica_path_join(t->folder.path, MICA_RUN_MODEL);
     if (!t->checkpoint_path || !t->model_path)
         return MICA_E_MEMORY;
-    bool checkpoint;
-    MICA_TRY(mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT, &checkpoint));
-    if (checkpoint)
+    bool saved = false;
+    if (t->options.resume)
+        MICA_TRY(mica_folder_has(t->folder.path, MICA_RUN_CHECKPOINT, &saved));
+    if (saved) {
+        MICA_TRY(check_unchanged(t));
         MICA_TRY(load_checkpoint(t));
-    else if (t->options.resume)
-        MICA_TRY(start_weights(t));
+    } else {
+        if (t->options.resume)
+            MICA_TRY(nothing_saved(t));
+        MICA_TRY(mica_manifest_save(&t->manifest, t->folder.path));
+    }
     MICA_TRY(write_inside(t, MICA_RUN_RECIPE, t->recipe->text));
     return write_classes(t);
 }
@@ -657,6 +683,8 @@ static mica_status run(training *t, const char *path, mica_train_result **result
 static void training_clear(training *t) {
     free(t->notes);
     mica_texts_clear(&t->import_notes);
+    mica_texts_clear(&t->resume_notes);
+    mica_manifest_clear(&t->manifest);
     mica_texts_clear(&t->use_notes);
     free(t->skipped);
     free(t->row);

@@ -1,4 +1,6 @@
 /* Data sets from arrays and CSV files, splits, slices. */
+#include "data/dataset.h"
+#include "base/philox.h"
 #include "tests/io/temp.h"
 
 #include <math.h>
@@ -119,57 +121,155 @@ START_TEST(normalized) {
 }
 END_TEST
 
+/* A sample is told from others by its label, which is its number. */
+static int part_of(mica_dataset *const part[2], int32_t wanted, int *found) {
+    int where = -1;
+    *found = 0;
+    for (int p = 0; p < 2; p++)
+        for (int64_t i = 0; i < mica_dataset_get_info(part[p])->count; i++) {
+            int32_t label;
+            ck_ok(mica_dataset_sample(part[p], i, NULL, &label));
+            *found += label == wanted;
+            where = label == wanted ? p : where;
+        }
+    return where;
+}
+
 START_TEST(split) {
-    mica_dataset *set = numbered(100), *again = numbered(100), *part[3], *twin[3];
-    const double sizes[] = {0, 0.15, 20};
-    ck_ok(mica_dataset_split(set, 7, 3, sizes, part));
-    ck_ok(mica_dataset_split(again, 7, 3, sizes, twin));
+    mica_dataset *set = numbered(100), *part[3];
+    ck_ok(mica_dataset_split(set, 7, 3, (const double[]){0, 0.15, 0.2}, part));
     mica_dataset_destroy(&set);
-    const int64_t counts[] = {65, 15, 20};
-    int seen[100] = {0}, moved = 0;
+    int seen[100] = {0};
     for (int p = 0; p < 3; p++) {
-        ck_assert_int_eq(mica_dataset_get_info(part[p])->count, counts[p]);
-        for (int64_t i = 0; i < counts[p]; i++) {
-            int32_t label, other;
+        int32_t last = -1;
+        for (int64_t i = 0; i < mica_dataset_get_info(part[p])->count; i++) {
+            int32_t label;
             float values[2];
             ck_ok(mica_dataset_sample(part[p], i, values, &label));
-            ck_ok(mica_dataset_sample(twin[p], i, NULL, &other));
-            ck_assert_int_eq(label, other);
             ck_assert_float_eq(values[0], (float)label);
-            moved += label != i;
+            ck_assert_int_gt(label, last); /* in the set's order */
+            last = label;
             seen[label]++;
         }
-        mica_dataset_destroy(&twin[p]);
     }
     for (int i = 0; i < 100; i++)
         ck_assert_int_eq(seen[i], 1);
-    ck_assert_int_gt(moved, 50);
 
     mica_dataset *slice, *parts[2];
-    ck_ok(mica_dataset_slice(part[0], 10, 5, &slice));
+    ck_ok(mica_dataset_slice(part[0], 10, 40, &slice));
     int32_t a, b;
     ck_ok(mica_dataset_sample(part[0], 13, NULL, &a));
     ck_ok(mica_dataset_sample(slice, 3, NULL, &b));
     ck_assert_int_eq(a, b);
-    ck_refused(mica_dataset_slice(slice, 3, 3, &set), MICA_E_INVALID, "samples 0 to 4");
-    ck_ok(mica_dataset_split(slice, 0, 2, (const double[]){3, 2}, parts));
+    ck_refused(mica_dataset_slice(slice, 38, 3, &set), MICA_E_INVALID, "samples 0 to 39");
+    ck_ok(mica_dataset_split(slice, 0, 2, (const double[]){0.6, 0.4}, parts));
+    ck_assert_int_eq(
+        mica_dataset_get_info(parts[0])->count + mica_dataset_get_info(parts[1])->count, 40);
     mica_dataset_destroy(&slice);
     for (int p = 0; p < 2; p++)
         mica_dataset_destroy(&parts[p]);
     for (int p = 0; p < 3; p++)
         mica_dataset_destroy(&part[p]);
-    mica_dataset_destroy(&again);
 }
 END_TEST
 
-/* The permutation is part of what a seed promises: it must not change between versions. */
+enum { ROWS = 1500, GROWN = 2000, COLUMNS = 3 };
+
+/* Rows with random numbers, whose labels are their numbers; `order` is where each stands. */
+static mica_dataset *rows(const int32_t *order, int64_t count) {
+    float *features = calloc((size_t)count * COLUMNS, sizeof *features);
+    int32_t *labels = calloc((size_t)count, sizeof *labels);
+    for (int64_t i = 0; i < count; i++) {
+        mica_rng rng = {.seed = 9, .stream = (uint32_t)order[i]};
+        for (int c = 0; c < COLUMNS; c++)
+            features[i * COLUMNS + c] = mica_rng_normal(&rng);
+        labels[i] = order[i];
+    }
+    mica_dataset *set;
+    ck_ok(mica_dataset_from_floats(features, labels, count,
+        &(mica_dataset_options){.sample = MICA_SHAPE(COLUMNS), .classes = GROWN}, &set));
+    free(features);
+    free(labels);
+    return set;
+}
+
+/* Whether each row is in the second part. */
+static void membership(mica_dataset *set, uint64_t seed, double size, bool *second) {
+    mica_dataset *part[2];
+    ck_ok(mica_dataset_split(set, seed, 2, (const double[]){0, size}, part));
+    for (int p = 0; p < 2; p++) {
+        for (int64_t i = 0; i < mica_dataset_get_info(part[p])->count; i++) {
+            int32_t label;
+            ck_ok(mica_dataset_sample(part[p], i, NULL, &label));
+            second[label] = p;
+        }
+        mica_dataset_destroy(&part[p]);
+    }
+    mica_dataset_destroy(&set);
+}
+
+START_TEST(split_keeps_everyone) {
+    static const double sizes[] = {0.05, 0.2, 0.5, 0.8};
+    int32_t order[GROWN];
+    int changed = 0;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        const double size = sizes[seed % 4];
+        bool before[GROWN] = {0}, after[GROWN] = {0};
+        for (int32_t i = 0; i < GROWN; i++)
+            order[i] = i;
+        membership(rows(order, ROWS), seed, size, before);
+        mica_permute(seed, 5, order, GROWN); /* grown, and in another order */
+        membership(rows(order, GROWN), seed, size, after);
+        int64_t count = 0;
+        for (int32_t i = 0; i < ROWS; i++)
+            ck_assert_msg(before[i] == after[i], "row %d moved, seed %d", i, (int)seed);
+        for (int32_t i = 0; i < GROWN; i++)
+            count += after[i];
+        double deviation = sqrt(GROWN * size * (1 - size));
+        ck_assert_double_lt(fabs((double)count - GROWN * size), 4 * deviation);
+        membership(rows(order, GROWN), seed + 1, size, before);
+        for (int32_t i = 0; i < GROWN; i++)
+            changed += before[i] != after[i];
+    }
+    ck_assert_int_gt(changed, GROWN); /* the seed draws */
+}
+END_TEST
+
+START_TEST(split_keeps_equals_together) {
+    float features[400];
+    int32_t labels[400];
+    for (int i = 0; i < 400; i++) {
+        features[i] = i % 80 == 40 ? -0.0f : (float)(i % 40);
+        labels[i] = i % 40;
+    }
+    mica_dataset *set, *part[2];
+    ck_ok(mica_dataset_from_floats(features, labels, 400,
+        &(mica_dataset_options){.sample = MICA_SHAPE(1), .classes = 40}, &set));
+    ck_ok(mica_dataset_split(set, 1, 2, (const double[]){0, 0.3}, part));
+    for (int32_t label = 0; label < 40; label++) { /* 0: zeros of both signs */
+        int found, where = part_of(part, label, &found);
+        ck_assert_int_eq(found, 10);
+        for (int64_t i = 0; i < mica_dataset_get_info(part[!where])->count; i++) {
+            int32_t other;
+            ck_ok(mica_dataset_sample(part[!where], i, NULL, &other));
+            ck_assert_int_ne(other, label);
+        }
+    }
+    mica_dataset_destroy(&part[0]);
+    mica_dataset_destroy(&part[1]);
+    mica_dataset_destroy(&set);
+}
+END_TEST
+
+/* The draw is part of what a run promises: it must not change between versions. */
 START_TEST(split_is_pinned) {
-    mica_dataset *set = numbered(10), *part;
-    ck_ok(mica_dataset_split(set, 1, 1, (const double[]){10}, &part));
-    const int32_t wanted[] = {1, 7, 9, 8, 4, 6, 5, 0, 3, 2};
-    for (int64_t i = 0; i < 10; i++) {
+    mica_dataset *set = numbered(30), *part;
+    ck_ok(mica_dataset_split(set, 1, 1, (const double[]){0.3}, &part));
+    const int32_t wanted[] = {0, 3, 7, 13, 18, 19, 29};
+    ck_assert_int_eq(mica_dataset_get_info(part)->count, sizeof wanted / sizeof *wanted);
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         int32_t label;
-        ck_ok(mica_dataset_sample(part, i, NULL, &label));
+        ck_ok(mica_dataset_sample(part, (int64_t)i, NULL, &label));
         ck_assert_int_eq(label, wanted[i]);
     }
     mica_dataset_destroy(&part);
@@ -179,15 +279,12 @@ END_TEST
 
 START_TEST(split_refused) {
     mica_dataset *set = numbered(10), *part[2] = {NULL, NULL};
-    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){8, 3}, part), MICA_E_INVALID,
-        "part 2 would have 3 samples");
+    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){0.8, 0.3}, part), MICA_E_INVALID,
+        "add up to 1.1");
     ck_refused(mica_dataset_split(set, 0, 2, (const double[]){0, 0}, part), MICA_E_INVALID, "once");
-    ck_refused(
-        mica_dataset_split(set, 0, 2, (const double[]){10, 0}, part), MICA_E_INVALID, "nothing");
-    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){0.01, 0}, part), MICA_E_INVALID,
-        "part 1 would have 0");
-    ck_refused(
-        mica_dataset_split(set, 0, 1, (const double[]){2.5}, part), MICA_E_INVALID, "size 2.5");
+    ck_refused(mica_dataset_split(set, 0, 2, (const double[]){1e-9, 0}, part), MICA_E_INVALID,
+        "none of the 10 samples falls into part 1, 1e-09 of them");
+    ck_refused(mica_dataset_split(set, 0, 1, (const double[]){3}, part), MICA_E_INVALID, "size 3");
     ck_refused(
         mica_dataset_split(set, 0, 1, (const double[]){NAN}, part), MICA_E_INVALID, "size nan");
     ck_assert_ptr_null(part[0]);
@@ -330,6 +427,8 @@ int main(void) {
     tcase_add_test(tests, arrays_refused);
     tcase_add_test(tests, normalized);
     tcase_add_test(tests, split);
+    tcase_add_test(tests, split_keeps_everyone);
+    tcase_add_test(tests, split_keeps_equals_together);
     tcase_add_test(tests, split_is_pinned);
     tcase_add_test(tests, split_refused);
     tcase_add_test(tests, csv_read);

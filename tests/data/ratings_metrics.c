@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <mica/ratings.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Ratings of arrays, with no options. */
@@ -60,27 +61,69 @@ START_TEST(split_random) {
     mica_ratings_split_options options = {.part = 0.25, .seed = 3};
     ck_ok(mica_ratings_split(whole, &options, &train, &test));
     check_parts(whole, train, test);
-    ck_assert_int_eq(mica_ratings_get_info(test)->count, 15); /* of 60 */
+    const int64_t count = mica_ratings_get_info(test)->count;
+    ck_assert(count > 4 && count < 27); /* of 60, with 4 deviations */
     ck_ok(mica_ratings_split(whole, &options, &train2, &test2));
+    ck_assert_int_eq(mica_ratings_get_info(test2)->count, count);
     ck_assert_mem_eq(mica_ratings_get_info(test)->item, mica_ratings_get_info(test2)->item,
-        15 * sizeof(int32_t));
+        (size_t)count * sizeof(int32_t));
     mica_ratings_destroy(&train2);
     mica_ratings_destroy(&test2);
     options.seed = 4;
     ck_ok(mica_ratings_split(whole, &options, &train2, &test2));
-    ck_assert(memcmp(mica_ratings_get_info(test)->item, mica_ratings_get_info(test2)->item,
-        15 * sizeof(int32_t)));
+    ck_assert(mica_ratings_get_info(test2)->count != count ||
+              memcmp(mica_ratings_get_info(test)->item, mica_ratings_get_info(test2)->item,
+                  (size_t)count * sizeof(int32_t)));
     mica_ratings_destroy(&train2);
     mica_ratings_destroy(&test2);
     mica_ratings_destroy(&whole); /* the parts outlive it */
     ck_assert_int_eq(mica_ratings_user(train, "8"), 8);
     mica_ratings_destroy(&train);
     ck_assert_str_eq(mica_ratings_get_info(test)->item_ids[9], "9");
-    ck_ok(mica_ratings_split(test, NULL, &train, &test2));
-    ck_assert_int_eq(mica_ratings_get_info(test2)->count, 3);
-    mica_ratings_destroy(&train);
-    mica_ratings_destroy(&test2);
     mica_ratings_destroy(&test);
+}
+END_TEST
+
+static mica_ratings *written(const char *text) {
+    mica_ratings *ratings;
+    ck_ok(mica_ratings_read(temp_write("r.csv", text, strlen(text)), NULL, &ratings));
+    return ratings;
+}
+
+/* A rating is where its ids put it, whatever stands around it and what their numbers are. */
+START_TEST(split_keeps_everyone) {
+    enum { USERS = 40, ITEMS = 12, MORE = 20 };
+    char before[USERS * ITEMS * 24] = "", after[USERS * (ITEMS + MORE) * 24] = "";
+    char *at = before, *to = after;
+    for (int u = 0; u < USERS; u++)
+        for (int i = 0; i < ITEMS; i++)
+            at += sprintf(at, "u%d,i%d,%d\n", u, i, 1 + (u + i) % 5);
+    for (int i = ITEMS + MORE; i-- > 0;)
+        for (int u = 0; u < USERS; u++)
+            to += sprintf(to, "u%d,i%d,%d\n", u * 7 % USERS, i, 1 + (u * 7 % USERS + i) % 5);
+    mica_ratings *small = written(before), *large = written(after), *train[2], *test[2];
+    const mica_ratings_split_options options = {.part = 0.3, .seed = 5};
+    ck_ok(mica_ratings_split(small, &options, &train[0], &test[0]));
+    ck_ok(mica_ratings_split(large, &options, &train[1], &test[1]));
+    const mica_ratings_info *a = mica_ratings_get_info(test[0]);
+    bool held[USERS * ITEMS] = {0}, now[USERS * ITEMS] = {0};
+    for (int64_t k = 0; k < a->count; k++)
+        held[atoi(a->user_ids[a->user[k]] + 1) * ITEMS + atoi(a->item_ids[a->item[k]] + 1)] = true;
+    a = mica_ratings_get_info(test[1]);
+    for (int64_t k = 0; k < a->count; k++) {
+        int i = atoi(a->item_ids[a->item[k]] + 1);
+        if (i < ITEMS)
+            now[atoi(a->user_ids[a->user[k]] + 1) * ITEMS + i] = true;
+    }
+    ck_assert_mem_eq(held, now, sizeof held);
+    const double n = USERS * (ITEMS + MORE);
+    ck_assert_double_lt(fabs((double)a->count - 0.3 * n), 4 * sqrt(n * 0.3 * 0.7));
+    mica_ratings_destroy(&small);
+    mica_ratings_destroy(&large);
+    for (int k = 0; k < 2; k++) {
+        mica_ratings_destroy(&train[k]);
+        mica_ratings_destroy(&test[k]);
+    }
 }
 END_TEST
 
@@ -398,6 +441,7 @@ int main(void) {
     TCase *cases = tcase_create("ratings_metrics");
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, split_random);
+    tcase_add_test(cases, split_keeps_everyone);
     tcase_add_test(cases, split_last);
     tcase_add_test(cases, split_fold);
     tcase_add_test(cases, rating_errors);

@@ -54,13 +54,13 @@ START_TEST(parts) {
         const char *keys;
         int64_t train, validation, test;
     } cases[] = {
-        {"", 13, 0, 3},
-        {", test: 0.5", 8, 0, 8},
+        {"", 11, 0, 5},
+        {", test: 0.5", 9, 0, 7},
         {", test: 0", 16, 0, 0},
         {", split: fold, folds: 2, fold: 2", 8, 0, 8},
         {", split: last", 10, 0, 6},
-        {", validation: 0.25", 10, 3, 3},
-        {", format: tsv, implicit: true, at_least: 3", 6, 0, 1},
+        {", validation: 0.25", 6, 5, 5},
+        {", format: tsv, implicit: true, at_least: 3", 4, 0, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024];
@@ -117,9 +117,6 @@ START_TEST(settled) {
     mica_network_destroy(&network);
     ck_ok(mica_recipe_open_ratings(run, NULL, &train, NULL, NULL));
     mica_ratings_destroy(&train);
-    ratings_write(5); /* the same ratings, but other numbers */
-    ck_refused(mica_recipe_open_ratings(run, NULL, &train, NULL, NULL), MICA_E_INVALID,
-        "or in another order: wanted that file");
     mica_recipe_destroy(&run);
     mica_recipe_destroy(&r);
 }

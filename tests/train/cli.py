@@ -107,7 +107,7 @@ def errors():
             'never')
     check(not os.path.exists('never'), 'a folder was made for a run that could not begin')
     refused('holds a run already', 'train', recipe, '--device', device, '--out', 'other')
-    refused('another seed', 'train', recipe, '--device', device, '--out', 'other', '--resume')
+    refused('seed was 2 and is 1', 'train', recipe, '--device', device, '--out', 'other', '--resume')
     refused('not the folder of a run', 'eval', '.')
     refused('expected one RUN', 'eval')
     refused('expected a RUN and pictures', 'predict', 'other')

@@ -87,12 +87,6 @@ static char *curve(const char *run) {
     return csv;
 }
 
-static bool is_there(const char *run, const char *name) {
-    bool there = false;
-    ck_ok(mica_folder_has(temp_path(run), name, &there));
-    return there;
-}
-
 static bool same_file(const char *a, const char *b, const char *name) {
     char *one, *two, *one_name = mica_path_join(a, name), *two_name = mica_path_join(b, name);
     size_t n, m;
@@ -121,6 +115,12 @@ static double metric(const mica_train_result *result, const char *name) {
     ck_abort_msg("no metric %s", name);
 }
 
+static bool has(const char *folder, const char *name) {
+    bool there;
+    ck_ok(mica_folder_has(temp_path(folder), name, &there));
+    return there;
+}
+
 START_TEST(learns_and_repeats) {
     mica_train_result *result;
     ck_ok(train("one", (mica_train_options){0}, &result));
@@ -136,7 +136,7 @@ START_TEST(learns_and_repeats) {
     const char *files[] = {MICA_RUN_RECIPE, MICA_RUN_CHECKPOINT, MICA_RUN_CLASSES, "metrics.jsonl",
         "curves.svg", "confusion.svg", "gradients.svg"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        ck_assert_msg(is_there("one", files[i]), "no %s", files[i]);
+        ck_assert_msg(has("one", files[i]), "no %s", files[i]);
     free(one);
     free(two);
 
@@ -147,7 +147,7 @@ START_TEST(learns_and_repeats) {
     ck_ok(mica_run_open(temp_path("one"), device, &run));
     ck_ok(mica_run_evaluate(run, temp_path(""), &heads, &n_heads, &samples));
     ck_assert_uint_eq(n_heads, 1);
-    ck_assert_int_eq(samples, 80);
+    ck_assert(samples > 48 && samples < 112); /* a fifth of 400, with 4 deviations */
     ck_assert_double_eq(heads[0].accuracy, metric(result, "test_accuracy"));
     ck_assert_double_eq(heads[0].loss, metric(result, "test_loss"));
     float p[3];
@@ -230,7 +230,7 @@ START_TEST(finds_nan) {
     ck_assert_msg(
         strstr(error, "; saved at epoch 1, step ") && strstr(error, ": --resume continues"), "%s",
         error);
-    ck_assert(is_there("run", MICA_RUN_CHECKPOINT));
+    ck_assert(has("run", MICA_RUN_CHECKPOINT));
 }
 END_TEST
 
@@ -245,15 +245,15 @@ START_TEST(refuses) {
     ck_refused(train("run", options, NULL), MICA_E_INVALID, "--resume");
     options.resume = true;
     one[0] = "seed=2";
-    ck_refused(train("run", options, NULL), MICA_E_INVALID, "another seed");
+    ck_refused(train("run", options, NULL), MICA_E_INVALID, "seed was 1 and is 2");
     one[0] = "batch=8";
-    ck_refused(train("run", options, NULL), MICA_E_INVALID, "another batch size");
+    ck_refused(train("run", options, NULL), MICA_E_INVALID, "batch was 16 and is ");
     one[0] = "layers.fc1.units=8";
-    ck_refused(train("run", options, NULL), MICA_E_FORMAT, "model/fc1/weight is (6, 8) here");
+    ck_refused(train("run", options, NULL), MICA_E_INVALID, "layers.fc1.units was ");
     one[0] = "optimizer.kind=sgd";
-    ck_refused(train("run", options, NULL), MICA_E_FORMAT, "adam_m/fc1/weight");
+    ck_refused(train("run", options, NULL), MICA_E_INVALID, "optimizer.kind was adam and is sgd");
     one[0] = "gradient_norms=false";
-    ck_refused(train("run", options, NULL), MICA_E_FORMAT, "what it measures");
+    ck_refused(train("run", options, NULL), MICA_E_INVALID, "gradient_norms was true and is false");
     temp_write("run/" MICA_RUN_MODEL, "1234567", 7);
     mica_run *run;
     ck_refused(mica_run_open(temp_path("run"), device, &run), MICA_E_FORMAT, MICA_RUN_MODEL);
@@ -292,7 +292,7 @@ START_TEST(measures_heads) {
                           "b_validation_accuracy,gradient_norm/a1,gradient_norm/a2,"
                           "gradient_norm/b1,gradient_norm/b2,seconds");
     free(csv);
-    ck_assert(is_there("run", "confusion-a.svg"));
+    ck_assert(has("run", "confusion-a.svg"));
 }
 END_TEST
 

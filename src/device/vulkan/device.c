@@ -106,8 +106,8 @@ static mica_status claims_half(VkPhysicalDevice physical, bool *half) {
 }
 
 /* Mesa's llvmpipe ends all loops behind so many iterations and computes on (gallivm's
- * LP_MAX_TGSI_LOOP_ITERATIONS). No query tells it. Others do not, but lose nothing either: work that
- * long is better spread over more groups, which keeps launches short for watchdogs. */
+ * LP_MAX_TGSI_LOOP_ITERATIONS). No query tells it. Others do not, but lose nothing either: work
+ * that long is better spread over more groups, which keeps launches short for watchdogs. */
 #define LOOP_STEPS_MOST 65535
 
 static void fill_traits(vulkan_device *device, const VkPhysicalDeviceSubgroupProperties *subgroup,
