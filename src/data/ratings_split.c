@@ -104,7 +104,8 @@ static mica_status part_make(
     for (int64_t i = 0; i < info->count; i++)
         count += test[i] == wanted;
     if (!count)
-        return mica_fail(MICA_E_INVALID, "split: nothing of %lld ratings is for the %s part",
+        return mica_fail(MICA_E_INVALID,
+            "split: nothing of %lld ratings is for the %s part: give more ratings, or another part",
             (long long)info->count, wanted ? "test" : "training");
     MICA_TRY(mica_rating_list_make(count, info->time, &list));
     for (int64_t i = 0; i < info->count; i++)
