@@ -387,7 +387,13 @@ mica_status mica_yaml_open(
 
 mica_status mica_yaml_parse(mica_yaml *yaml, const char *path, const char *text) {
     *yaml = (mica_yaml){.path = mica_strdup(path)};
-    return yaml->path ? parse_mapping(yaml, text, strlen(text)) : MICA_E_MEMORY;
+    if (!yaml->path)
+        return MICA_E_MEMORY;
+    const size_t size = strlen(text);
+    if (size > 4 * FILE_LIMIT) /* with overrides it may be larger than its file */
+        return mica_fail(MICA_E_FORMAT, "%s: a recipe of %zu bytes; at most %d are allowed", path,
+            size, 4 * FILE_LIMIT);
+    return parse_mapping(yaml, text, size);
 }
 
 void mica_yaml_close(mica_yaml *yaml) {

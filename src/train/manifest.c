@@ -146,43 +146,45 @@ mica_status mica_manifest_save(const mica_manifest *manifest, const char *run) {
     return status;
 }
 
-/* Reads "KIND NUMBER DIGEST NAME" into the manifest; false: it is no such line. */
-static bool line_read(char *line, mica_manifest *m, size_t *capacity, size_t *parts) {
+/* Reads "KIND NUMBER DIGEST NAME" into the manifest; MICA_E_FORMAT without a text: it is no such
+ * line. */
+static mica_status line_read(char *line, mica_manifest *m, size_t *capacity, size_t *parts) {
     char *rest = line, *end;
     const char *kind = strsep(&rest, " "), *number = strsep(&rest, " ");
     const char *digest = strsep(&rest, " ");
     if (!number || !digest)
-        return false;
+        return MICA_E_FORMAT;
     const uint64_t n = strtoull(number, &end, 10);
     if (!*number || *end)
-        return false;
+        return MICA_E_FORMAT;
     const uint64_t d = strtoull(digest, &end, 16);
     if (!*digest || *end)
-        return false;
+        return MICA_E_FORMAT;
+    if (!strcmp(kind, "class") && rest)
+        return mica_texts_add(&m->classes, mica_strdup(rest));
+    if (!strcmp(kind, "file") && rest)
+        return file_add(m, capacity, mica_strdup(rest), n, d);
     if (!strcmp(kind, "ids"))
         m->ids = d;
     else if (!strcmp(kind, "part") && *parts < 3)
         m->parts[(*parts)++] = (mica_manifest_part){(int64_t)n, d};
-    else if (!strcmp(kind, "class") && rest)
-        return mica_texts_add(&m->classes, mica_strdup(rest)) == MICA_OK;
-    else if (!strcmp(kind, "file") && rest)
-        return file_add(m, capacity, mica_strdup(rest), n, d) == MICA_OK;
     else
-        return false;
-    return true;
+        return MICA_E_FORMAT;
+    return MICA_OK;
 }
 
 static mica_status lines_read(const char *path, char *text, mica_manifest *m) {
     size_t capacity = 0, parts = 0;
     char *rest = text, *line = strsep(&rest, "\n");
-    bool good = !strcmp(line, FORMAT);
-    while (good && (line = strsep(&rest, "\n")) && strcmp(line, "recipe") != 0)
-        good = line_read(line, m, &capacity, &parts);
-    if (!good || !line || !rest || parts < 3)
+    mica_status status = strcmp(line, FORMAT) ? MICA_E_FORMAT : MICA_OK;
+    while (status == MICA_OK && (line = strsep(&rest, "\n")) && strcmp(line, "recipe") != 0)
+        status = line_read(line, m, &capacity, &parts);
+    if (status == MICA_E_FORMAT || (status == MICA_OK && (!line || !rest || parts < 3)))
         return mica_fail(MICA_E_FORMAT,
             "%s is damaged or of another version of mica: wanted " FORMAT
             "; without it the run cannot tell what it was trained with",
             path);
+    MICA_TRY(status);
     return (m->recipe = mica_strdup(rest)) ? MICA_OK : MICA_E_MEMORY;
 }
 
