@@ -263,6 +263,11 @@ static mica_status outside_list(collection *all) {
 
 /* ---- reading ---- */
 
+/* Not the picture is wrong, but the machine: it is not left out, which would be another set. */
+static bool ends(mica_status status) {
+    return status == MICA_E_MEMORY || status == MICA_E_IO;
+}
+
 /* Reads one picture; `values` has room for a sample. Keeps what is wrong with it. */
 static void picture_read(collection *all, size_t index, float *values) {
     picture *p = &all->pictures[index];
@@ -274,7 +279,7 @@ static void picture_read(collection *all, size_t index, float *values) {
         p->problem = mica_strdup(mica_last_error());
         if (!p->problem)
             p->status = MICA_E_MEMORY;
-        if (all->strict || p->status == MICA_E_MEMORY)
+        if (all->strict || ends(p->status))
             atomic_store(&all->stop, true);
     } else if (all->bytes) {
         for (size_t i = 0; i < all->stride; i++)
@@ -305,7 +310,7 @@ static mica_status read_all(collection *all) {
         pthread_join(threads[i], NULL);
     for (size_t i = 0; i < all->count; i++) {
         const picture *p = &all->pictures[i];
-        if (p->status == MICA_E_MEMORY || (p->status != MICA_OK && all->strict))
+        if (ends(p->status) || (p->status != MICA_OK && all->strict))
             return mica_fail(p->status, "%s", p->problem ? p->problem : "out of host memory");
     }
     return atomic_load(&all->next) < all->count ? MICA_E_MEMORY : MICA_OK;

@@ -23,11 +23,18 @@ class Part:
     resume: bool = False
     only_device: bool = False
     only_resuming: bool = False
+    limit: str = ''             # a resource that prlimit(1) limits, in the place of calls
+    amounts: tuple = ()         # of it
+    full: bool = False          # standard output is a full disk
     own_blocks: bool = True     # what is not freed is the program's, not a library's
 
     def takes(self, case):
         if self.only_resuming:
             return case.resumes
+        if self.limit and case.cold:
+            return False  # PoCL runs a linker, which ends the process where it has too little
+        if self.device == 'null' and not case.null:
+            return False
         return case.device or not self.only_device
 
 
@@ -42,6 +49,11 @@ PARTS = {
     'vulkan_lost': Part({'FAULT_ALL': '1'}, LAVAPIPE, vulkan=True, only_device=True),
     'kill': Part({'FAULT_CALLS': 'files', 'FAULT_KILL': '1', 'FAULT_PATH': 'out'}, resume=True,
                  only_resuming=True),
+    'descriptors': Part({}, limit='nofile', amounts=tuple(range(3, 30))),
+    # drivers end the process where they get no memory: without one
+    'address_space': Part({}, 'null', limit='as', own_blocks=False,
+                          amounts=tuple(mega << 20 for mega in range(16, 200, 2))),
+    'output': Part({}, full=True),
 }
 
 
@@ -54,6 +66,7 @@ class Case:
     resumes: bool = False       # --resume goes on with it
     times: bool = False         # its output has times, which differ
     cold: bool = False          # begins without a cache of kernels
+    null: bool = True           # runs on the device that computes nothing
     serves: bool = False        # {url} serves the data sets
 
     def arguments(self, device, url=''):
@@ -81,7 +94,8 @@ CASES = [
     train('pictures', 'pictures.yaml', 'pictures'),
     train('vae', 'vae.yaml'),
     train('series', 'series.yaml', 'series.csv'),
-    Case('train neighbours', 'train neighbours.yaml --json --out out', ('neighbours.yaml', 'ratings.csv', 'titles.csv')),
+    Case('train neighbours', 'train neighbours.yaml --json --out out', ('neighbours.yaml', 'ratings.csv', 'titles.csv'),
+         null=False),
     Case('resume', 'train dense.yaml --json --out half --set epochs=2 --resume', ('dense.yaml', 'half'), resumes=True),
     Case('eval', 'eval dense --json', ('dense',)),
     Case('eval cold', 'eval dense', ('dense',), cold=True),
@@ -103,7 +117,7 @@ CASES = [
     Case('recommend user', 'recommend factors --user u1 --exclude-seen', ('factors', 'ratings.csv')),
     Case('devices', 'devices --json', device=False),
     Case('fetch', 'fetch mnist --to out --from {url}', device=False, serves=True),
-    Case('check', 'check --small softmax --json'),
+    Case('check', 'check --small softmax --json', null=False),
     Case('bench', 'bench --steps 2 softmax --json', times=True),
 ]
 
@@ -213,7 +227,7 @@ def png(side, color):
             chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
 
 
-def make_template(mica, recipes, base):
+def make_template(mica, base):
     """A folder with all that the cases need; its runs are trained here, which fills the caches."""
     template = base / 'template'
     template.mkdir()
@@ -274,8 +288,9 @@ def is_picture(name):
     return name.endswith(('.png', '.svg'))
 
 
-def is_temporary(name):
-    return '.mica-tmp-' in name
+def is_temporary(name, killed):
+    """A file that is left on purpose: a download that goes on later, and what a kill leaves."""
+    return killed and '.mica-tmp-' in name or name.endswith('.gz.part')
 
 
 def is_whole(name, data):

@@ -25,7 +25,6 @@ import runs
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument('mica')
-parser.add_argument('recipes', help='the folder of the recipes')
 parser.add_argument('libraries', help='the folder of faults.so and libvulkan.so.1')
 parser.add_argument('part', choices=cases.PARTS)
 parser.add_argument('--data', help='a folder with the files of MNIST, to fetch from here')
@@ -42,7 +41,9 @@ print(f'--seed {args.seed}', flush=True)
 
 def environment(case, work, log, call):
     values = case.environment(work) | {'FAULT_LOG': str(log), 'FAULT_AT': str(call)} | part.values
-    if part.vulkan:
+    if not part.values:
+        pass
+    elif part.vulkan:
         real = runs.vulkan_loader()
         values |= {'LD_LIBRARY_PATH': args.libraries, 'FAULT_VULKAN': real}
     else:
@@ -60,8 +61,11 @@ class Trial:
         cases.copy(template, work, case.needs)
         before = cases.contents(work)
         command = [args.mica, *case.arguments(part.device, url)]
+        full = open('/dev/full', 'w') if part.full and call else None
+        if part.limit and call:
+            command = ['prlimit', f'--{part.limit}={call}', *command]
         process = subprocess.Popen(command, cwd=work, env=environment(case, work, log, call), text=True,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stdin=subprocess.DEVNULL, stdout=full or subprocess.PIPE,
                                    stderr=subprocess.PIPE, errors='replace', start_new_session=True)
         self.hangs = False
         try:
@@ -70,7 +74,7 @@ class Trial:
             self.hangs = True
             os.killpg(process.pid, signal.SIGKILL)
             out, self.err = process.communicate()
-        self.code, self.out = process.returncode, case.without_times(out)
+        self.code, self.out = process.returncode, case.without_times(out or '')
         self.before, self.after = before, cases.contents(work)
         self.log = log.read_text() if log.exists() else ''
         self.total = int((re.findall(r'^total (\d+)', self.log, re.M) or ['0'])[-1])
@@ -110,11 +114,13 @@ def judge(trial, reference):
     elif len(lines) != 1 and not killed:
         wrong.append(f'exit {trial.code} with {len(lines)} lines that begin with "mica"')
     for name, data in trial.after.items():
-        if not killed and name not in trial.before and name not in reference.after:
+        known = trial.before.get(name), reference.after.get(name)
+        if cases.is_temporary(name, killed) or data in known:
+            continue
+        if name not in trial.before and name not in reference.after:
             wrong.append(f'{name} is left')
-        if data not in (trial.before.get(name), reference.after.get(name)) and not cases.is_whole(name, data):
-            if not (killed and cases.is_temporary(name)):
-                wrong.append(f'{name} is torn')
+        elif not cases.is_whole(name, data):
+            wrong.append(f'{name} is torn')
     for kind, count in trial.live.items():
         if count > reference.live.get(kind, 0) and (kind != 'block' or part.own_blocks):
             wrong.append(f'{count} of {kind} live')
@@ -143,6 +149,11 @@ def place(log):
 def calls_of(total):
     if args.call:
         return [args.call]
+    if part.full:
+        return [1]
+    if part.limit:
+        amounts = [amount for amount in part.amounts if amount > least]
+        return amounts if not args.most else sorted(chance.sample(amounts, min(args.most, len(amounts))))
     if not args.most or total <= args.most:
         return range(1, total + 1)
     # one of each stretch, so that every part of the run has its share
@@ -153,8 +164,9 @@ chance = random.Random(args.seed)
 counts = collections.Counter()
 with tempfile.TemporaryDirectory(prefix='faults-') as temporary, \
         concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-    url = runs.serve(args.data) if args.data else ''
-    template = cases.make_template(args.mica, args.recipes, runs.folder(temporary))
+    url = runs.serve(args.data) if args.data and os.path.isdir(args.data) else ''
+    least = runs.least(args.mica, part) if part.limit else 0
+    template = cases.make_template(args.mica, runs.folder(temporary))
     for case in cases.CASES:
         if args.case not in case.name or not part.takes(case):
             continue
@@ -163,6 +175,7 @@ with tempfile.TemporaryDirectory(prefix='faults-') as temporary, \
             continue
         reference = Trial(case, template, 0)
         runs.check(reference.code == 0, f'{case.name}: exit {reference.code}: {reference.err}')
+        runs.check(reference.total or not part.values, f'{case.name}: no call was counted')
         objects = set(reference.live) - {'block'}
         runs.check(not objects, f'{case.name}: never released: {objects}')
         tried = collections.Counter()
@@ -170,7 +183,8 @@ with tempfile.TemporaryDirectory(prefix='faults-') as temporary, \
         for job in concurrent.futures.as_completed(jobs):
             trial = job.result()
             trial.remove()
-            if 'fault ' not in trial.log:
+            reached = 'fault ' in trial.log or not part.values
+            if trial.code == 127 or not reached and trial.code == 0:  # 127: no room for its libraries
                 continue
             kind, wrong = judge(trial, reference)
             tried[kind] += 1

@@ -97,3 +97,11 @@ def vulkan_loader():
         if line.strip().startswith('libvulkan.so.1 '):
             return line.split('=> ')[1]
     sys.exit(77)  # skipped
+
+
+def least(mica, part):
+    """The largest amount of a resource with which the program's libraries cannot be loaded."""
+    fails = [amount for amount in part.amounts
+             if subprocess.run(['prlimit', f'--{part.limit}={amount}', mica, '--version'],
+                               capture_output=True).returncode]
+    return max(fails, default=0)

@@ -335,8 +335,12 @@ static void opencl_close(mica_device *base) {
     opencl_device *device = (opencl_device *)base;
     if (device->timing_queue)
         clReleaseCommandQueue(device->timing_queue);
-    if (device->queue)
+    if (device->queue) {
+        /* After an error launches may still be queued, and PoCL still compiling them: the process
+         * must not end before (seen: a crash of its threads while exit() runs). */
+        clFinish(device->queue);
         clReleaseCommandQueue(device->queue);
+    }
     if (device->context)
         clReleaseContext(device->context);
     free(device);
