@@ -10,6 +10,7 @@
  *   FAULT_KILL   set: SIGKILL in the place of the call
  *   FAULT_LOG    the file to append to: "fault NAME", "at MODULE OFFSET" for each frame, and at the
  *                end "total CALLS" and "live KIND COUNT" of blocks and OpenCL objects not freed */
+#undef _FILE_OFFSET_BITS /* open and open64 are two functions here */
 #include "fault_log.h"
 
 #include <errno.h>

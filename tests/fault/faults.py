@@ -152,7 +152,7 @@ def calls_of(total):
     if part.full:
         return [1]
     if part.limit:
-        amounts = [amount for amount in part.amounts if amount > least]
+        amounts = [amount for amount in part.amounts if amount >= least][:48]
         return amounts if not args.most else sorted(chance.sample(amounts, min(args.most, len(amounts))))
     if not args.most or total <= args.most:
         return range(1, total + 1)

@@ -100,8 +100,7 @@ def vulkan_loader():
 
 
 def least(mica, part):
-    """The largest amount of a resource with which the program's libraries cannot be loaded."""
-    fails = [amount for amount in part.amounts
-             if subprocess.run(['prlimit', f'--{part.limit}={amount}', mica, '--version'],
-                               capture_output=True).returncode]
-    return max(fails, default=0)
+    """The smallest amount of a resource with which the program's libraries can be loaded."""
+    return next(amount for amount in part.amounts
+                if not subprocess.run(['prlimit', f'--{part.limit}={amount}', mica, '--version'],
+                                      capture_output=True).returncode)
