@@ -22,6 +22,7 @@ static mica_status keep_loss(mica_device *device, mica_status status) {
     return status;
 }
 
+/* *device is set where it was opened, also if it could not be probed then. */
 static mica_status open_locked(const char *name, mica_device **device) {
     const mica_backend *backend;
     uint32_t index;
@@ -33,17 +34,21 @@ static mica_status open_locked(const char *name, mica_device **device) {
         return mica_fail_in(status, "opening %s:%u", backend->name, index);
     opened->backend = backend;
     memcpy(opened->info.note, note, sizeof note);
-    mica_device_probe(opened);
     *device = opened;
-    return MICA_OK;
+    return mica_device_probe(opened);
 }
 
 mica_status mica_device_open(const char *name, mica_device **device) {
     if (!device)
         return mica_fail(MICA_E_INVALID, "device: no place given for the result");
+    mica_device *opened = NULL;
     mica_drivers_lock();
-    mica_status status = open_locked(name, device);
+    mica_status status = open_locked(name, &opened);
     mica_drivers_unlock();
+    if (status == MICA_OK)
+        *device = opened;
+    else
+        mica_device_destroy(&opened); /* takes the lock itself */
     return status;
 }
 

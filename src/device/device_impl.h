@@ -81,7 +81,7 @@ struct mica_infos {
 mica_status mica_infos_add(struct mica_infos *infos, const mica_device_info *info);
 
 /* Takes back what the driver claims and a kernel does not confirm. Device.c calls it after open. */
-void mica_device_probe(mica_device *device);
+mica_status mica_device_probe(mica_device *device);
 
 /* The entry that a name means, by the rules of mica_device_open. */
 mica_status mica_device_choose(

@@ -104,7 +104,9 @@ def judge(trial, reference):
     if trial.hangs:
         wrong.append('hangs')
     elif trial.code == 0:
-        if trial.out != reference.out:
+        # a device that cannot be used is listed with the reason
+        listed = trial.out.count('"problem"') > reference.out.count('"problem"')
+        if trial.out != reference.out and not listed:
             wrong.append('exit 0 with another output')
         for name, data in reference.after.items():
             if trial.after.get(name) != data and not (told and cases.is_picture(name)):
