@@ -36,6 +36,7 @@ parser.add_argument('--call', type=int, help='only this call fails')
 args = parser.parse_args()
 args.mica, args.libraries = os.path.abspath(args.mica), os.path.abspath(args.libraries)
 part = cases.PARTS[args.part]
+os.environ.pop('LD_LIBRARY_PATH', None)  # in which meson puts this folder's libvulkan.so.1 for all
 print(f'--seed {args.seed}', flush=True)
 
 
