@@ -32,7 +32,9 @@ mica_status mica_open_failed(const char *path) {
 static mica_status read_all(int fd, const char *path, size_t limit, char **data, size_t *size) {
     struct stat info;
     mica_status status = MICA_OK;
-    if (fstat(fd, &info) || S_ISDIR(info.st_mode))
+    if (fstat(fd, &info))
+        status = mica_fail(MICA_E_IO, "cannot read %s: %s", path, strerror(errno));
+    else if (S_ISDIR(info.st_mode))
         status = mica_fail(MICA_E_INVALID, "cannot read %s: it is not a file", path);
     char *block = NULL;
     size_t used = 0, capacity = 0;

@@ -26,7 +26,7 @@ class Part:
     limit: str = ''             # a resource that prlimit(1) limits, in the place of calls
     amounts: tuple = ()         # of it
     full: bool = False          # standard output is a full disk
-    own_blocks: bool = True     # what is not freed is the program's, not a library's
+    own_blocks: bool = True     # the program's calls count; else libraries', which not all need, nor free all
 
     def takes(self, case):
         if self.only_resuming:
