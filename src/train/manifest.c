@@ -22,6 +22,8 @@ void mica_manifest_clear(mica_manifest *manifest) {
     for (size_t i = 0; i < manifest->n_files; i++)
         free(manifest->files[i].name);
     free(manifest->files);
+    for (size_t i = 0; i < 3; i++)
+        free(manifest->parts[i].samples);
     free(manifest->recipe);
     *manifest = (mica_manifest){0};
 }
@@ -96,6 +98,21 @@ static mica_status files_add(const mica_recipe *recipe, const char *folder,
     return status;
 }
 
+static int by_number(const void *a, const void *b) {
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static mica_status samples_add(mica_dataset *set, mica_manifest_part *part) {
+    part->n_samples = (size_t)mica_dataset_get_info(set)->count;
+    if (!(part->samples = mica_alloc(part->n_samples, sizeof *part->samples)))
+        return MICA_E_MEMORY;
+    for (size_t i = 0; i < part->n_samples; i++)
+        part->samples[i] = mica_dataset_content(set, (int64_t)i);
+    qsort(part->samples, part->n_samples, sizeof *part->samples, by_number);
+    return MICA_OK;
+}
+
 static mica_status make(const mica_recipe *recipe, const char *folder, mica_dataset *const sets[3],
     mica_manifest *manifest) {
     const mica_dataset_info *train = mica_dataset_get_info(sets[0]);
@@ -107,6 +124,11 @@ static mica_status make(const mica_recipe *recipe, const char *folder, mica_data
     manifest->ids = train->users ? train->ids_hash : 0;
     for (int32_t i = 0; i < train->classes && !train->users; i++)
         MICA_TRY(mica_texts_add(&manifest->classes, one_line(train->class_names[i])));
+    /* ratings, whose users and items must be the same anyway, are drawn by these */
+    const bool drawn = mica_recipe_test_choice(recipe) == MICA_TEST_DRAWN && !train->users;
+    for (size_t i = 0; i < 3; i += 2)
+        if (drawn && sets[i])
+            MICA_TRY(samples_add(sets[i], &manifest->parts[i]));
     if (!(manifest->recipe = mica_strdup(recipe->text)))
         return MICA_E_MEMORY;
     return files_add(recipe, folder, sets, manifest);
@@ -137,6 +159,9 @@ mica_status mica_manifest_save(const mica_manifest *manifest, const char *run) {
     for (size_t i = 0; i < manifest->n_files; i++)
         mica_text_add(&text, "file %" PRIu64 " %016" PRIx64 " %s\n", manifest->files[i].size,
             manifest->files[i].digest, manifest->files[i].name);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j < manifest->parts[i].n_samples; j++)
+            mica_text_add(&text, "sample %zu %016" PRIx64 "\n", i, manifest->parts[i].samples[j]);
     mica_text_add(&text, "recipe\n%s", manifest->recipe);
     char *path = mica_path_join(run, MICA_RUN_MANIFEST);
     mica_status status =
@@ -146,9 +171,23 @@ mica_status mica_manifest_save(const mica_manifest *manifest, const char *run) {
     return status;
 }
 
+static mica_status sample_add(mica_manifest_part *part, size_t *capacity, uint64_t content) {
+    uint64_t *samples = mica_grow(part->samples, part->n_samples, capacity, sizeof *samples);
+    if (!samples)
+        return MICA_E_MEMORY;
+    part->samples = samples;
+    samples[part->n_samples++] = content;
+    return MICA_OK;
+}
+
+/* What a list has room for while it is read. */
+typedef struct capacities {
+    size_t files, samples[3], parts;
+} capacities;
+
 /* Reads "KIND NUMBER DIGEST NAME" into the manifest; MICA_E_FORMAT without a text: it is no such
  * line. */
-static mica_status line_read(char *line, mica_manifest *m, size_t *capacity, size_t *parts) {
+static mica_status line_read(char *line, mica_manifest *m, capacities *room) {
     char *rest = line, *end;
     const char *kind = strsep(&rest, " "), *number = strsep(&rest, " ");
     const char *digest = strsep(&rest, " ");
@@ -163,23 +202,25 @@ static mica_status line_read(char *line, mica_manifest *m, size_t *capacity, siz
     if (!strcmp(kind, "class") && rest)
         return mica_texts_add(&m->classes, mica_strdup(rest));
     if (!strcmp(kind, "file") && rest)
-        return file_add(m, capacity, mica_strdup(rest), n, d);
+        return file_add(m, &room->files, mica_strdup(rest), n, d);
+    if (!strcmp(kind, "sample") && n < 3)
+        return sample_add(&m->parts[n], &room->samples[n], d);
     if (!strcmp(kind, "ids"))
         m->ids = d;
-    else if (!strcmp(kind, "part") && *parts < 3)
-        m->parts[(*parts)++] = (mica_manifest_part){(int64_t)n, d};
+    else if (!strcmp(kind, "part") && room->parts < 3 && !m->parts[room->parts].samples)
+        m->parts[room->parts++] = (mica_manifest_part){.count = (int64_t)n, .digest = d};
     else
         return MICA_E_FORMAT;
     return MICA_OK;
 }
 
 static mica_status lines_read(const char *path, char *text, mica_manifest *m) {
-    size_t capacity = 0, parts = 0;
+    capacities room = {0};
     char *rest = text, *line = strsep(&rest, "\n");
     mica_status status = strcmp(line, FORMAT) ? MICA_E_FORMAT : MICA_OK;
     while (status == MICA_OK && (line = strsep(&rest, "\n")) && strcmp(line, "recipe") != 0)
-        status = line_read(line, m, &capacity, &parts);
-    if (status == MICA_E_FORMAT || (status == MICA_OK && (!line || !rest || parts < 3)))
+        status = line_read(line, m, &room);
+    if (status == MICA_E_FORMAT || (status == MICA_OK && (!line || !rest || room.parts < 3)))
         return mica_fail(MICA_E_FORMAT,
             "%s is damaged or of another version of mica: wanted " FORMAT
             "; without it the run cannot tell what it was trained with",
@@ -298,6 +339,22 @@ mica_status mica_manifest_continues(
     return status;
 }
 
+/* Does `part` lack one of these samples? */
+static bool lacks(const mica_manifest_part *part, const mica_manifest_part *of) {
+    for (size_t i = 0; i < of->n_samples; i++)
+        if (!part->n_samples || !bsearch(&of->samples[i], part->samples, part->n_samples,
+                                    sizeof *part->samples, by_number))
+            return true;
+    return false;
+}
+
+/* Drawn samples stay in their part as long as they are the same. One that was changed is drawn
+ * anew, perhaps for the test: that may be so where training samples are gone and test samples new.
+ */
+static bool samples_moved(const mica_manifest *begun, const mica_manifest *now) {
+    return lacks(&now->parts[0], &begun->parts[0]) && lacks(&begun->parts[2], &now->parts[2]);
+}
+
 mica_status mica_manifest_fits(const mica_manifest *begun, const mica_manifest *now,
     const mica_recipe *recipe, const char *run, bool measured, char **note) {
     const mica_test_choice choice = mica_recipe_test_choice(recipe);
@@ -319,7 +376,8 @@ mica_status mica_manifest_fits(const mica_manifest *begun, const mica_manifest *
     MICA_TRY(differences(begun, now, &said));
     const bool moved =
         measured && !part_same(begun, now, 0) &&
-        (choice == MICA_TEST_PLACED || (choice == MICA_TEST_GIVEN && !part_same(begun, now, 2)));
+        (choice == MICA_TEST_PLACED || (choice == MICA_TEST_GIVEN && !part_same(begun, now, 2)) ||
+            (choice == MICA_TEST_DRAWN && samples_moved(begun, now)));
     mica_status status = MICA_OK;
     if (moved)
         status = mica_fail(MICA_E_INVALID,

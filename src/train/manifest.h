@@ -9,6 +9,9 @@
 typedef struct mica_manifest_part {
     int64_t count; /* samples; 0: there is no such part */
     uint64_t digest;
+    uint64_t *samples; /* their mica_dataset_content, ascending; only of training and test samples
+                          that were drawn by it */
+    size_t n_samples;
 } mica_manifest_part;
 
 typedef struct mica_manifest_file {

@@ -74,9 +74,35 @@ START_TEST(unusable_devices_are_not_picked) {
     snprintf(list[0].problem, sizeof list[0].problem, "out of order");
     struct mica_infos infos = {list, 2, 2};
     chooses("auto", "vulkan:0");
-    refuses("gpu", "no usable device of kind \"gpu\"; there is: opencl:0 (Broken GPU, unusable)");
+    refuses("gpu",
+        "no usable device of kind \"gpu\"; there is: opencl:0 (Broken GPU, unusable: out "
+        "of order)");
     refuses("opencl", "no usable device of backend");
     chooses("opencl:0", "opencl:0"); /* opening then tells the problem */
+}
+END_TEST
+
+/* A choice that is left open says where it is a slow one, and what failed. */
+START_TEST(open_choices_are_noted) {
+    mica_device_info list[] = {
+        device("opencl:0", "PoCL", "x", MICA_CPU, true, 24),
+        device("vulkan:0", "llvmpipe", "Mesa", MICA_CPU, true, 8),
+        device("vulkan:1", "Radeon", "RADV", MICA_GPU, false, 8),
+    };
+    struct mica_infos infos = {list, 3, 3};
+    char note[MICA_NOTE_SIZE];
+    mica_device_note(&infos, "auto", &list[2], note);
+    ck_assert_str_eq(note, "");
+    mica_device_note(&infos, "cpu", &list[0], note);
+    ck_assert_str_eq(note, "");
+    mica_device_note(&infos, "vulkan:0", &list[1], note); /* asked for by name */
+    ck_assert_str_eq(note, "");
+    mica_device_note(&infos, "auto", &list[1], note);
+    ck_assert_msg(
+        strstr(note, "vulkan:0 (llvmpipe) computes on the CPU through Vulkan"), "%s", note);
+    snprintf(list[0].problem, sizeof list[0].problem, "no cache folder");
+    mica_device_note(&infos, NULL, &list[1], note);
+    ck_assert_msg(strstr(note, "no cache folder") && strstr(note, "through Vulkan"), "%s", note);
 }
 END_TEST
 
@@ -145,6 +171,7 @@ int main(void) {
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, rules);
     tcase_add_test(tests, unusable_devices_are_not_picked);
+    tcase_add_test(tests, open_choices_are_noted);
     tcase_add_test(tests, equal_memory_prefers_opencl);
     tcase_add_test(tests, machine);
     tcase_add_test(tests, no_driver);
