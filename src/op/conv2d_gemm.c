@@ -277,7 +277,7 @@ static int variants_of(const mica_traits *t, const product *x, variant variants[
     /* Without those that the device would not run to their end, unless there is no other. */
     int kept = 0;
     for (int i = 0; i < n; i++)
-        if (variants[i].launches[0].steps <= t->max_loop_steps)
+        if (variants[i].launches[0].steps <= t->max_loop_steps / 2)
             variants[kept++] = variants[i];
     return kept ? kept : n;
 }

@@ -23,7 +23,7 @@ static uint64_t most(uint64_t a, uint64_t b) {
 }
 
 uint64_t mica_turns_most(const mica_traits *traits, uint64_t steps) {
-    return most(traits->max_loop_steps / most(steps, 1), 1);
+    return most(traits->max_loop_steps / 2 / most(steps, 1), 1);
 }
 
 uint32_t mica_linear_map(const mica_traits *traits, uint64_t count, uint32_t unit, uint32_t cost,

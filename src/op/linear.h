@@ -12,7 +12,8 @@
 uint32_t mica_linear_map(const mica_traits *traits, uint64_t count, uint32_t unit, uint32_t cost,
     uint64_t steps, mica_plan_launch_desc *desc);
 
-/* How many turns of `steps` loop iterations a work-item may make: 1 at least. */
+/* How many turns of `steps` loop iterations a work-item may make: 1 at least. A driver that ends
+ * loops counts n + 1 for one of n iterations, at most twice what plans count. */
 uint64_t mica_turns_most(const mica_traits *traits, uint64_t steps);
 
 #endif

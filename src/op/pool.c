@@ -198,6 +198,7 @@ typedef struct pool_params {
 typedef struct pool_steps {
     uint64_t element, row;
     int64_t rows, apart;
+    uint64_t unit; /* channels of an element of the loops */
 } pool_steps;
 
 static int64_t least(int64_t a, int64_t b) {
@@ -234,7 +235,8 @@ static uint32_t map_rows(const mica_traits *traits, uint32_t rows, uint64_t elem
                local[1] * 2 <= traits->max_group_dim[1])
             local[1] *= 2;
     }
-    const uint64_t each = (uint64_t)divide_up((int64_t)elements, local[0]);
+    const uint64_t each =
+        (uint64_t)divide_up(divide_up((int64_t)elements, (int64_t)steps.unit), local[0]);
     const uint64_t most = mica_turns_most(traits, 2 * each * (steps.element + steps.row));
     *window_rows = least(*window_rows, (int64_t)most);
     uint32_t turns = (rows - 1) / local[1] + 1;
@@ -297,16 +299,18 @@ static pool_steps forward(const mica_node *node, uint64_t channels) {
     return (pool_steps){.element = 1 + channels,
         .row = channels * (1 + (uint64_t)taps_of(&attrs->w)),
         .rows = taps_of(&attrs->h),
-        .apart = 1};
+        .apart = 1,
+        .unit = channels};
 }
 
-/* `steps`: for each window. */
-static pool_steps backward(const mica_node *node, uint64_t steps) {
+/* `steps`: for each window of so many channels. */
+static pool_steps backward(const mica_node *node, uint64_t steps, uint64_t channels) {
     const mica_pool_attrs *attrs = node->attrs;
     return (pool_steps){.element = 10,
         .row = 1 + steps * (uint64_t)windows_along(&attrs->w),
         .rows = windows_along(&attrs->h),
-        .apart = apart(&attrs->h)};
+        .apart = apart(&attrs->h),
+        .unit = channels};
 }
 
 static mica_status plan_max(const mica_node *node, mica_plan *plan) {
@@ -322,7 +326,7 @@ static mica_status plan_max_grad(const mica_node *node, mica_plan *plan) {
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->in[1]), MICA_SLOT(node->out[0])},
         .n_slots = 3};
     return launch(
-        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 5), &desc);
+        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 5, 4), &desc);
 }
 
 static mica_status plan_avg(const mica_node *node, mica_plan *plan) {
@@ -338,7 +342,7 @@ static mica_status plan_avg_grad(const mica_node *node, mica_plan *plan) {
         .slots = {MICA_SLOT(node->in[0]), MICA_SLOT(node->out[0])},
         .n_slots = 2};
     return launch(
-        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 1), &desc);
+        node, plan, node->in[0], node->out[0], windows_of(node), backward(node, 1, 1), &desc);
 }
 
 /* ---- records and builders ---- */

@@ -38,6 +38,14 @@ static const mica_op_case cases[] = {
         IMAGE(1, 4, 4, 16), DILATIONS(2, 2)),
     CASE("3x3, 320 to 40 channels, same", IMAGE(2, 4, 4, 320), IMAGE(3, 3, 320, 40),
         IMAGE(2, 4, 4, 40), SAME),
+    /* More than 65,535 loop iterations for each of few work-items: lavapipe ends loops behind
+       these. */
+    {.name = "3x3, 64 to 64 channels, a large batch",
+        .n_in = 2,
+        .in = {{.shape = IMAGE(40, 8, 8, 64)}, {.shape = IMAGE(3, 3, 64, 64)}},
+        .out = IMAGE(40, 8, 8, 64),
+        .no_gradient = true,
+        .attrs = &(const convolution){SAME}},
     CASE("3x3, a wide image", IMAGE(1, 3, 2100, 17), IMAGE(3, 3, 17, 2), IMAGE(1, 1, 2098, 2),
         VALID),
     CASE("the whole image", IMAGE(3, 4, 5, 2), IMAGE(4, 5, 2, 7), IMAGE(3, 1, 1, 7), VALID),

@@ -105,9 +105,10 @@ static mica_status claims_half(VkPhysicalDevice physical, bool *half) {
     return MICA_OK;
 }
 
-/* Mesa's llvmpipe ends all loops behind so many iterations and computes on (gallivm's
- * LP_MAX_TGSI_LOOP_ITERATIONS). No query tells it. Others do not, but lose nothing either: work
- * that long is better spread over more groups, which keeps launches short for watchdogs. */
+/* Mesa's llvmpipe ends all loops of an invocation behind 65,535 turns and computes on (gallivm's
+ * LP_MAX_TGSI_LOOP_ITERATIONS). No query tells the limit. Others have none, but lose nothing
+ * either: work that long is better spread over more groups, which keeps launches short for
+ * watchdogs. */
 #define LOOP_STEPS_MOST 65535
 
 static void fill_traits(vulkan_device *device, const VkPhysicalDeviceSubgroupProperties *subgroup,
