@@ -27,7 +27,7 @@ static void pixels_make(uint8_t *pixels, int channels) {
 
 static void put(uint8_t **at, uint32_t number, int bytes, bool big) {
     for (int i = 0; i < bytes; i++)
-        *(*at)++ = (uint8_t)(number >> 8 * (big ? bytes - 1 - i : i));
+        *(*at)++ = (uint8_t)((uint64_t)number >> 8 * (big ? bytes - 1 - i : i));
 }
 
 /* An Exif block, behind an entry that is not the orientation; returns its size. */
